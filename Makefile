@@ -1,0 +1,41 @@
+# `make` shows the verbs. Everything happens in .venv; nothing outside the project is touched.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo run test lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[test,dev]'
+	touch $@
+
+demo: $(VENV)/installed ## write a whole book offline: brief in, EPUB out
+	$(BIN)/bookbot-worker demo $(ARGS)
+
+run: $(VENV)/installed-test ## start web and worker together (Procfile)
+	$(BIN)/bookbot-worker db upgrade
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start
+
+lint: $(VENV)/installed-test ## style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint ## the whole suite, on SQLite and a real PostgreSQL
+	$(BIN)/pytest $(ARGS)
+
+bench: $(VENV)/installed-test ## first figures: throughput, enqueue rate, pick-up latency
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## remove the virtual environment and what the demo wrote
+	rm -rf $(VENV) bookbot-demo build *.egg-info

@@ -1,0 +1,1 @@
+"""What jobs know about books: outlines, context, prompts. Pure functions over text, no database."""

@@ -1,0 +1,1 @@
+"""From chunks to finished files: one manuscript, one pure function per format."""

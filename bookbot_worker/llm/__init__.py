@@ -1,0 +1,1 @@
+"""Asking large language models: one protocol, several authors. Knows nothing of jobs or the queue."""

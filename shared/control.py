@@ -1,0 +1,115 @@
+"""Changing the course of a job that exists: call it off, or let it run again.
+
+A waiting job is cancelled at once. A running one is only asked to stop, because its worker alone may settle it;
+whoever locks the row first wins. What a job started (its children) is called off with it.
+"""
+
+from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from shared.clock import db_now
+from shared.database import announce_jobs, joined
+from shared.dependents import cancel_dependents
+from shared.errors import Conflict, NotFound
+from shared.ids import check_id
+from shared.models import Job
+from shared.states import TERMINAL, JobState
+
+
+def cancel_job(job_id: str, *, session: Session | None = None) -> JobState:
+    """Call off a job and everything it started. Returns CANCELLED, or RUNNING where it was asked to stop.
+
+    Raises NotFound, or Conflict where the job has already ended.
+    """
+    job_id = check_id("job_id", job_id)
+    with joined(session) as target:
+        target.flush()
+        connection = target.connection()
+        state = _lock(connection, job_id)
+        children = _active_children(connection, job_id)
+        if state.is_terminal and not children:
+            raise Conflict(f"job {job_id} is already {state}; there is nothing to cancel")
+        family = [job_id, *children]
+        connection.execute(
+            update(Job)
+            .where(Job.job_id.in_(family), Job.state == JobState.WAITING)
+            .values(state=JobState.CANCELLED, completed_at=db_now())
+        )
+        asked = connection.execute(
+            update(Job)
+            .where(Job.job_id.in_(family), Job.state == JobState.RUNNING)
+            .values(cancel_requested_at=func.coalesce(Job.cancel_requested_at, db_now()))
+        )
+        cancel_dependents(connection, family)
+        if asked.rowcount:
+            announce_jobs(connection)
+        target.expire_all()
+        return JobState.RUNNING if state is JobState.RUNNING else JobState.CANCELLED
+
+
+def retry_job(job_id: str, *, session: Session | None = None) -> Job:
+    """Put an ended job back to waiting. Its history stays: attempts go on counting, log lines are kept.
+
+    Raises NotFound, or Conflict where the job has not ended or its unique key is held by another job.
+    """
+    job_id = check_id("job_id", job_id)
+    with joined(session) as target:
+        target.flush()
+        connection = target.connection()
+        state = _lock(connection, job_id)
+        if not state.is_terminal:
+            raise Conflict(f"job {job_id} is {state}; only an ended job can be retried")
+        try:
+            connection.execute(
+                update(Job)
+                .where(Job.job_id == job_id, Job.state.in_(TERMINAL))
+                .values(
+                    state=JobState.WAITING,
+                    run_at=db_now(),
+                    started_at=None,
+                    completed_at=None,
+                    claim_id=None,
+                    deadline_at=None,
+                    cancel_requested_at=None,
+                    losses=0,
+                    max_attempts=case((Job.max_attempts <= Job.attempt, Job.attempt + 1), else_=Job.max_attempts),
+                    progress=0,
+                    progress_message=None,
+                    result=None,
+                    error_message=None,
+                    error_trace=None,
+                )
+            )
+        except IntegrityError:
+            raise Conflict(f"job {job_id} cannot be retried: another job with its unique key is active") from None
+        announce_jobs(connection)
+        target.expire_all()
+        job = target.get_one(Job, job_id)
+        if session is None:
+            target.expunge(job)
+        return job
+
+
+def _lock(connection: Connection, job_id: str) -> JobState:
+    """Lock the row and return its state. Raises NotFound."""
+    state = connection.scalar(select(Job.state).where(Job.job_id == job_id).with_for_update())
+    if state is None:
+        raise NotFound("job", job_id)
+    return JobState(state)
+
+
+def _active_children(connection: Connection, job_id: str) -> list[str]:
+    """Ids of all jobs that descend from this one and have not ended, in job_id order within a generation."""
+    found: list[str] = []
+    generation = [job_id]
+    while generation:
+        rows = connection.execute(
+            select(Job.job_id, Job.state)
+            .where(Job.parent_job_id.in_(generation))
+            .order_by(Job.job_id)
+            .with_for_update()
+        ).all()
+        generation = [child_id for child_id, _ in rows]
+        found += [child_id for child_id, state in rows if not JobState(state).is_terminal]
+    return found

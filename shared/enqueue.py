@@ -1,0 +1,196 @@
+"""Putting jobs into the queue: validate, insert, and nothing else.
+
+With a `session` the job joins the caller's transaction: it exists if and when the caller commits. Without one,
+it is committed here. Everything a caller can get wrong is refused before anything is written.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from shared.database import is_postgresql, joined
+from shared.errors import InvalidInput, NotFound
+from shared.ids import check_id, new_id
+from shared.job_types import JobType, catalogue
+from shared.models import Book, Chunk, Job, JobDependency
+from shared.states import JobState, LockScope
+from shared.text import check_json, check_text
+
+BULK_ROWS = 1000
+_PRIORITY_RANGE = range(-(2**31), 2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be. Values that are None come from the job type.
+
+    `priority`: higher first. `run_at`: not before this instant (aware). `unique_key`: while a job with this key
+    waits or runs, enqueuing another returns that one. `depends_on`: ids of jobs that must complete first;
+    `awaits`: ids of jobs that must end first, however.
+    """
+
+    job_type: str
+    book_id: str | None = None
+    chunk_id: str | None = None
+    props: dict[str, Any] | BaseModel = field(default_factory=dict)
+    queue: str | None = None
+    priority: int = 0
+    run_at: datetime | None = None
+    unique_key: str | None = None
+    parent_job_id: str | None = None
+    depends_on: Sequence[str] = ()
+    awaits: Sequence[str] = ()
+    max_attempts: int | None = None
+
+
+def create_job(
+    *,
+    job_type: str,
+    book_id: str | None = None,
+    chunk_id: str | None = None,
+    props: dict[str, Any] | BaseModel | None = None,
+    session: Session | None = None,
+    queue: str | None = None,
+    priority: int = 0,
+    run_at: datetime | None = None,
+    unique_key: str | None = None,
+    parent_job_id: str | None = None,
+    depends_on: Sequence[str] = (),
+    max_attempts: int | None = None,
+) -> Job:
+    """Enqueue one job; see `NewJob` for the values. The returned Job has its `job_id`.
+
+    Raises UnknownJobType, InvalidInput (its `field` names the value) or NotFound; nothing is stored then.
+    """
+    new = NewJob(
+        job_type=job_type,
+        book_id=book_id,
+        chunk_id=chunk_id,
+        props=props or {},
+        queue=queue,
+        priority=priority,
+        run_at=run_at,
+        unique_key=unique_key,
+        parent_job_id=parent_job_id,
+        depends_on=depends_on,
+        max_attempts=max_attempts,
+    )
+    return create_jobs([new], session=session)[0]
+
+
+def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -> list[Job]:
+    """Enqueue many jobs in one transaction, all or none; the result is in the order given.
+
+    Raises like `create_job`, for the first job that is wrong.
+    """
+    rows = [(new, _row(new)) for new in new_jobs]
+    with joined(session) as target:
+        _check_references(target, [row for _, row in rows])
+        plain = [row for _, row in rows if row["unique_key"] is None]
+        if session is None and len(plain) > 1:
+            for start in range(0, len(plain), BULK_ROWS):
+                target.execute(insert(Job), plain[start : start + BULK_ROWS])
+            added = {row["job_id"]: Job(**row) for row in plain}
+        else:
+            added = {row["job_id"]: Job(**row) for row in plain}
+            target.add_all(added.values())
+        jobs = [added.get(row["job_id"]) or _insert_unique(target, row) for _, row in rows]
+        for (new, row), job in zip(rows, jobs, strict=True):
+            if job.job_id == row["job_id"]:
+                _add_dependencies(target, job.job_id, new)
+        return jobs
+
+
+def _row(new: NewJob) -> dict[str, Any]:
+    """The column values of a new job, every one of them checked."""
+    job_type = catalogue().get(new.job_type)
+    props = _valid_props(job_type, new.props)
+    chunk_id = new.chunk_id or props.get("chunk_id")
+    if props.get("chunk_id") not in (None, chunk_id):
+        raise InvalidInput("props.chunk_id", "is not the chunk_id given with the job")
+    book_id = check_id("book_id", new.book_id) if new.book_id is not None else None
+    if job_type.needs_book and book_id is None:
+        raise InvalidInput("book_id", f"a {new.job_type} job needs the id of a book")
+    if job_type.locks is LockScope.CHUNK and chunk_id is None:
+        raise InvalidInput("chunk_id", f"a {new.job_type} job needs the id of a chunk")
+    if new.run_at is not None and new.run_at.tzinfo is None:
+        raise InvalidInput("run_at", "has no time zone")
+    if isinstance(new.priority, bool) or new.priority not in _PRIORITY_RANGE:
+        raise InvalidInput("priority", "must be a whole number of 32 bits")
+    attempts = job_type.retry.max_attempts if new.max_attempts is None else new.max_attempts
+    if not 1 <= attempts <= 1000:
+        raise InvalidInput("max_attempts", "must be from 1 to 1000")
+    row = {
+        "job_id": new_id(),
+        "book_id": book_id,
+        "chunk_id": check_id("chunk_id", chunk_id) if chunk_id is not None else None,
+        "job_type": job_type.name,
+        "queue": check_text("queue", new.queue or job_type.queue, 64),
+        "priority": new.priority,
+        "lock_scope": job_type.locks,
+        "props": props,
+        "state": JobState.WAITING,
+        "max_attempts": attempts,
+        "unique_key": check_text("unique_key", new.unique_key, 255) if new.unique_key else None,
+        "parent_job_id": check_id("parent_job_id", new.parent_job_id) if new.parent_job_id else None,
+    }
+    return row if new.run_at is None else row | {"run_at": new.run_at}
+
+
+def _valid_props(job_type: JobType, props: dict[str, Any] | BaseModel) -> dict[str, Any]:
+    given = props.model_dump(mode="json", exclude_unset=True) if isinstance(props, BaseModel) else props
+    if not isinstance(given, dict):
+        raise InvalidInput("props", "must be a JSON object")
+    check_json("props", given)
+    job_type.validate(given)
+    return given
+
+
+def _check_references(session: Session, rows: list[dict[str, Any]]) -> None:
+    """Every book exists, and every chunk belongs to the book it was named with. Raises NotFound."""
+    books = {row["book_id"] for row in rows if row["book_id"]}
+    known = set(session.scalars(select(Book.book_id).where(Book.book_id.in_(books)))) if books else set()
+    known |= {item.book_id for item in session.new if isinstance(item, Book)}
+    if missing := books - known:
+        raise NotFound("book", min(missing))
+    chunks = {(row["chunk_id"], row["book_id"]) for row in rows if row["chunk_id"]}
+    if not chunks:
+        return
+    of_books = select(Chunk.chunk_id, Chunk.book_id).where(
+        Chunk.chunk_id.in_({chunk_id for chunk_id, _ in chunks}), Chunk.is_latest, ~Chunk.is_deleted
+    )
+    existing = {(chunk_id, book_id) for chunk_id, book_id in session.execute(of_books)}
+    existing |= {(item.chunk_id, item.book_id) for item in session.new if isinstance(item, Chunk)}
+    if lost := chunks - existing:
+        raise NotFound("chunk of this book", min(lost)[0])
+
+
+def _insert_unique(session: Session, row: dict[str, Any]) -> Job:
+    """The job that now holds the key: this one, or the one that already waits or runs with it.
+
+    The insert waits for a concurrent one with the same key, so both callers get the same job. The holder may
+    end between the two statements; then the key is free and the insert is tried again.
+    """
+    dialect = postgresql if is_postgresql(session.connection()) else sqlite
+    statement = dialect.insert(Job).values(**row)
+    is_active = Job.unique_key.is_not(None) & Job.state.in_([JobState.WAITING, JobState.RUNNING])
+    statement = statement.on_conflict_do_nothing(index_elements=[Job.unique_key], index_where=is_active)
+    holder = select(Job).where(Job.unique_key == row["unique_key"], Job.state.in_(["waiting", "running"]))
+    while True:
+        if session.execute(statement.returning(Job.job_id)).scalar_one_or_none():
+            return session.get_one(Job, row["job_id"])
+        if existing := session.scalars(holder).one_or_none():
+            return existing
+
+
+def _add_dependencies(session: Session, job_id: str, new: NewJob) -> None:
+    for needs, others in (("completed", new.depends_on), ("finished", new.awaits)):
+        for other in others:
+            depends_on = check_id("depends_on", other)
+            session.add(JobDependency(job_id=job_id, depends_on_job_id=depends_on, needs=needs))

@@ -1,0 +1,185 @@
+"""The catalogue of job types: all a web process needs to accept a job, without the code that runs it.
+
+A job type is a name, a model of its props, what it locks, and its policies. The worker adds the class
+(`JobProcessor.register`), and registration checks the two against each other. An application's own types are
+added with `catalogue().add(…)`, or by naming their module in BOOKBOT_JOB_TYPES (its `JOB_TYPES` is read).
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.errors import ConfigurationError, InvalidInput, UnknownJobType
+from shared.settings import load_settings
+from shared.states import LockScope
+
+ExportFormat = Literal["epub", "markdown"]
+Mode = Literal["write"]
+
+
+class Props(BaseModel):
+    """Base of all props models: unknown names are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AnyProps(BaseModel):
+    """Props of a job type that accepts any JSON object."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class DemoProps(Props):
+    """For `demo`: how much to pretend."""
+
+    steps: int = Field(5, ge=1, le=1000)
+    seconds: float = Field(2.5, ge=0, le=3600)
+
+
+class CreateFoundationProps(Props):
+    """For `create_foundation`: None means the book's own brief and style are used."""
+
+    brief: str | None = Field(None, min_length=1)
+    style: str | None = Field(None, min_length=1)
+
+
+class GenerateChunkProps(Props):
+    """For `generate_chunk`: which scene, and how. `bot` and `task` are names of the book's bots and tasks."""
+
+    chunk_id: str | None = None
+    mode: Mode = "write"
+    bot: str | None = None
+    task: str | None = None
+    model: str | None = None
+    target_words: int = Field(500, ge=50, le=20_000)
+    temperature: float | None = Field(None, ge=0, le=2)
+
+
+class GenerateBookProps(Props):
+    """For `generate_book`: all scenes of a book, then its exports."""
+
+    mode: Mode = "write"
+    only_empty: bool = True
+    export_formats: tuple[ExportFormat, ...] = ("epub", "markdown")
+    target_words: int = Field(500, ge=50, le=20_000)
+    model: str | None = None
+
+
+class ExportBookProps(Props):
+    """For `export_book`: None means what the book itself says."""
+
+    format: ExportFormat = "epub"
+    title: str | None = Field(None, min_length=1, max_length=500)
+    author: str | None = Field(None, min_length=1, max_length=200)
+    language: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a job may be started, and how long to wait between: exponential with full jitter.
+
+    One attempt is the default: an exception is final unless a type says otherwise.
+    """
+
+    max_attempts: int = 1
+    first_delay: timedelta = timedelta(seconds=2)
+    longest_delay: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class JobType:
+    """What is known about jobs of one name before any of them runs. `timeout` bounds one attempt."""
+
+    name: str
+    props: type[BaseModel]
+    locks: LockScope | None = None
+    queue: str = "default"
+    retry: RetryPolicy = RetryPolicy()
+    timeout: timedelta = timedelta(hours=1)
+    description: str = ""
+
+    @property
+    def needs_book(self) -> bool:
+        """Whether a job of this type is always about a book."""
+        return self.locks is not None
+
+    def validate(self, props: dict[str, Any]) -> BaseModel:
+        """The typed props. Raises InvalidInput that names the first wrong field."""
+        try:
+            return self.props.model_validate(props)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            path = ".".join(["props", *(str(part)[:80] for part in first["loc"])])
+            raise InvalidInput(path, str(first["msg"])[:300]) from None
+
+
+class Catalogue:
+    """All job types by name."""
+
+    def __init__(self, job_types: tuple[JobType, ...] = ()) -> None:
+        self._by_name = {job_type.name: job_type for job_type in job_types}
+
+    def add(self, job_type: JobType) -> None:
+        """Declare one more. Raises ConfigurationError where the name is taken by a different type."""
+        if self._by_name.setdefault(job_type.name, job_type) != job_type:
+            raise ConfigurationError(f"two job types are called {job_type.name!r}")
+
+    def get(self, name: str) -> JobType:
+        """The type called `name`. Raises UnknownJobType with a suggestion."""
+        try:
+            return self._by_name[name]
+        except (KeyError, TypeError):
+            close = difflib.get_close_matches(str(name)[:80], self._by_name, n=1)
+            raise UnknownJobType(str(name), sorted(self._by_name), close[0] if close else None) from None
+
+    def __iter__(self) -> Iterator[JobType]:
+        return iter(sorted(self._by_name.values(), key=lambda job_type: job_type.name))
+
+
+BUILT_IN = (
+    JobType("demo", DemoProps, description="Logs, progresses and honours cancel: tries the system without a book."),
+    JobType(
+        "create_foundation",
+        CreateFoundationProps,
+        locks=LockScope.BOOK,
+        retry=RetryPolicy(max_attempts=3),
+        description="From brief and style to outline, characters, settings and empty scenes.",
+    ),
+    JobType(
+        "generate_chunk",
+        GenerateChunkProps,
+        locks=LockScope.CHUNK,
+        retry=RetryPolicy(max_attempts=3),
+        timeout=timedelta(minutes=20),
+        description="Writes one scene as a new version.",
+    ),
+    JobType("generate_book", GenerateBookProps, description="Writes every empty scene, then exports the book."),
+    JobType("export_book", ExportBookProps, description="Builds a finished file from the latest text."),
+)
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> Catalogue:
+    """The catalogue of this process: the built-in types and those of the modules in BOOKBOT_JOB_TYPES.
+
+    Raises ConfigurationError where such a module cannot be imported.
+    """
+    known = Catalogue(BUILT_IN)
+    for module_name in load_settings().job_types:
+        for job_type in import_setting("BOOKBOT_JOB_TYPES", module_name, "JOB_TYPES"):
+            known.add(job_type)
+    return known
+
+
+def import_setting(setting: str, module_name: str, attribute: str) -> Any:
+    """`attribute` of the module a setting names. Raises ConfigurationError with the reason in one line."""
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"{setting}: cannot use {module_name!r}: {error}") from error

@@ -1,0 +1,145 @@
+"""Jobs, what they depend on, and their log lines. Column names are fixed: views, CLI and API show them as they are."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, desc, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.clock import db_now
+from shared.models.base import Base, Id, short
+
+_TERMINAL_SQL = "state IN ('completed', 'failed', 'error', 'cancelled')"
+_WAITING = text("state = 'waiting'")
+
+
+class Job(Base):
+    """One piece of background work; its row is the queue, the status page and the history."""
+
+    __tablename__ = "jobs"
+
+    job_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    book_id: Mapped[str | None] = mapped_column(Id, ForeignKey("books.book_id"))
+    chunk_id: Mapped[str | None] = mapped_column(Id)
+    job_type: Mapped[str] = mapped_column(short(64))
+    queue: Mapped[str] = mapped_column(short(64), server_default="default")
+    priority: Mapped[int] = mapped_column(server_default="0")
+    lock_scope: Mapped[str | None] = mapped_column(short(8))
+    props: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(short(16), server_default="waiting")
+    run_at: Mapped[datetime] = mapped_column(server_default=db_now())
+    created_at: Mapped[datetime] = mapped_column(server_default=db_now())
+    started_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    max_attempts: Mapped[int] = mapped_column(server_default="1")
+    losses: Mapped[int] = mapped_column(server_default="0")
+    claim_id: Mapped[str | None] = mapped_column(Id)
+    worker_id: Mapped[str | None] = mapped_column(Id)
+    deadline_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    progress: Mapped[float] = mapped_column(server_default="0")
+    progress_message: Mapped[str | None]
+    result: Mapped[dict[str, Any] | None]
+    error_message: Mapped[str | None]
+    error_trace: Mapped[str | None]
+    unique_key: Mapped[str | None] = mapped_column(short(255))
+    parent_job_id: Mapped[str | None] = mapped_column(Id)
+    log_count: Mapped[int] = mapped_column(server_default="0")
+    cost_usd: Mapped[float] = mapped_column(server_default="0")
+
+    __table_args__ = (
+        CheckConstraint(f"(completed_at IS NOT NULL) = ({_TERMINAL_SQL})", "terminal_has_completed_at"),
+        CheckConstraint("(worker_id IS NOT NULL) = (state = 'running')", "running_has_worker"),
+        CheckConstraint(f"state IN ('waiting', 'running') OR {_TERMINAL_SQL}", "state_known"),
+        CheckConstraint("progress >= 0 AND progress <= 1", "progress_range"),
+        CheckConstraint("lock_scope IS NULL OR book_id IS NOT NULL", "lock_needs_book"),
+        CheckConstraint("lock_scope IN ('book', 'chunk')", "lock_scope_known"),
+        CheckConstraint("lock_scope <> 'chunk' OR chunk_id IS NOT NULL", "chunk_lock_needs_chunk"),
+        # Claim order. Partial, so that its size and the claim's cost follow the backlog, never the history.
+        Index(
+            "jobs_claim",
+            desc("priority"),
+            "run_at",
+            "job_id",
+            postgresql_where=_WAITING,
+            sqlite_where=_WAITING,
+        ),
+        Index(
+            "jobs_waiting_for_book",
+            "book_id",
+            postgresql_where=text("state = 'waiting' AND lock_scope IS NOT NULL"),
+            sqlite_where=text("state = 'waiting' AND lock_scope IS NOT NULL"),
+        ),
+        Index(
+            "jobs_running_by_worker",
+            "worker_id",
+            postgresql_where=text("state = 'running'"),
+            sqlite_where=text("state = 'running'"),
+        ),
+        Index(
+            "jobs_active_unique_key",
+            "unique_key",
+            unique=True,
+            postgresql_where=text("unique_key IS NOT NULL AND state IN ('waiting', 'running')"),
+            sqlite_where=text("unique_key IS NOT NULL AND state IN ('waiting', 'running')"),
+        ),
+        Index(
+            "jobs_history",
+            "completed_at",
+            postgresql_where=text("completed_at IS NOT NULL"),
+            sqlite_where=text("completed_at IS NOT NULL"),
+        ),
+        Index(
+            "jobs_by_book",
+            "book_id",
+            "job_id",
+            postgresql_where=text("book_id IS NOT NULL"),
+            sqlite_where=text("book_id IS NOT NULL"),
+        ),
+        Index(
+            "jobs_by_parent",
+            "parent_job_id",
+            postgresql_where=text("parent_job_id IS NOT NULL"),
+            sqlite_where=text("parent_job_id IS NOT NULL"),
+        ),
+    )
+
+    def __repr__(self) -> str:
+        return f"<Job {self.job_id} {self.job_type} {self.state}>"
+
+
+class JobDependency(Base):
+    """`job_id` may not start before `depends_on_job_id` is done.
+
+    `needs` says what done means: "completed" (a failure cancels the dependent job) or "finished" (any end).
+    """
+
+    __tablename__ = "job_dependencies"
+
+    job_id: Mapped[str] = mapped_column(Id, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True)
+    depends_on_job_id: Mapped[str] = mapped_column(
+        Id, ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    needs: Mapped[str] = mapped_column(short(16), server_default="completed")
+
+    __table_args__ = (CheckConstraint("needs IN ('completed', 'finished')", "needs_known"),)
+
+
+class JobLog(Base):
+    """One line of a job's log. The reading order is (attempt, seq), not the order of arrival.
+
+    `claim_id` tells the runs apart: a lost run keeps its lines under its own claim. No foreign key to `jobs`:
+    it would lock the job's row for every line.
+    """
+
+    __tablename__ = "job_logs"
+
+    job_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    claim_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    level: Mapped[str] = mapped_column(short(16))
+    message: Mapped[str]
+    props: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]

@@ -1,0 +1,56 @@
+"""Worker processes, the queues they serve, and recurring jobs."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from shared.clock import db_now
+from shared.models.base import Base, Id, short
+
+
+class Worker(Base):
+    """One run of one worker process; a restart is a new row with a new id. `queues` empty means all."""
+
+    __tablename__ = "workers"
+
+    worker_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(short(200))
+    hostname: Mapped[str] = mapped_column(short(255))
+    pid: Mapped[int]
+    pid_started_at: Mapped[datetime | None]
+    version: Mapped[str] = mapped_column(short(32))
+    queues: Mapped[list[str]]
+    job_types: Mapped[list[str]]
+    concurrency: Mapped[int]
+    state: Mapped[str] = mapped_column(short(16), server_default="running")
+    started_at: Mapped[datetime] = mapped_column(server_default=db_now())
+    heartbeat_at: Mapped[datetime] = mapped_column(server_default=db_now())
+    lease_until: Mapped[datetime | None]
+
+
+class Queue(Base):
+    """What is special about a queue; one without a row is neither paused nor limited."""
+
+    __tablename__ = "queues"
+
+    queue: Mapped[str] = mapped_column(short(64), primary_key=True)
+    paused_at: Mapped[datetime | None]
+    max_running: Mapped[int | None]
+
+
+class Schedule(Base):
+    """A recurring job: `cron` in `timezone`, enqueued with these values."""
+
+    __tablename__ = "schedules"
+
+    name: Mapped[str] = mapped_column(short(100), primary_key=True)
+    cron: Mapped[str] = mapped_column(short(100))
+    timezone: Mapped[str] = mapped_column(short(64), server_default="UTC")
+    job_type: Mapped[str] = mapped_column(short(64))
+    book_id: Mapped[str | None] = mapped_column(Id)
+    props: Mapped[dict[str, Any]]
+    queue: Mapped[str | None] = mapped_column(short(64))
+    paused_at: Mapped[datetime | None]
+    last_enqueued_at: Mapped[datetime | None]
+    next_run_at: Mapped[datetime | None]

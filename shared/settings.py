@@ -1,0 +1,86 @@
+"""Every setting, validated once: the environment, then `.env`, then the default (the CLI's flags win over all).
+
+`DATABASE_URL` is the only name without the `BOOKBOT_` prefix, because platforms set it. Durations are numbers
+of seconds here, at the edge, and `timedelta` inside.
+"""
+
+import socket
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.errors import ConfigurationError
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """One validated object; build it with `load_settings`, which explains every error at once."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BOOKBOT_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///bookbot.db"),
+        validation_alias=AliasChoices("database_url", "DATABASE_URL"),
+        description="PostgreSQL (postgres://…) or SQLite (sqlite:///file.db)",
+    )
+
+    concurrency: int = Field(10, ge=1, le=1000, description="jobs one worker runs at the same time")
+    queues: Names = Field((), description="queues this worker serves; empty means all")
+    worker_name: str = Field(socket.gethostname(), max_length=200, description="how people recognise it")
+    poll_seconds: float = Field(1.0, gt=0, le=3600, description="how often an idle worker looks for jobs")
+    drain_seconds: float = Field(300.0, ge=0, description="how long running jobs may finish after SIGTERM")
+    log_flush_seconds: float = Field(0.5, gt=0, le=60, description="how often job logs become visible")
+
+    job_types: Names = Field((), description="modules whose JOB_TYPES extend the catalogue")
+    jobs: Names = Field((), description="modules whose register(processor) adds job classes")
+
+    llm: Literal["offline"] = Field("offline", description="which author answers the prompts")
+    offline_words_per_second: float = Field(0.0, ge=0, description="0 answers at once; 50 looks human")
+
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    web_token: SecretStr | None = Field(None, description="bearer token the web API asks for")
+
+    @field_validator("queues", "job_types", "jobs", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def poll_interval(self) -> timedelta:
+        """How long an idle worker waits before it looks again."""
+        return timedelta(seconds=self.poll_seconds)
+
+    @property
+    def drain_timeout(self) -> timedelta:
+        """How long running jobs may go on after the first SIGTERM."""
+        return timedelta(seconds=self.drain_seconds)
+
+    @property
+    def log_flush_interval(self) -> timedelta:
+        """How long a job's log line may stay invisible while the job runs."""
+        return timedelta(seconds=self.log_flush_seconds)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings in force; `overrides` (field names) win where they are not None.
+
+    Raises ConfigurationError listing every wrong setting by the name of its environment variable.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(_explain(item) for item in error.errors())) from None
+
+
+def _explain(error: Any) -> str:
+    field = str(error["loc"][0]) if error["loc"] else "settings"
+    name = "DATABASE_URL" if field.lower() == "database_url" else f"BOOKBOT_{field.upper()}"
+    return f"{name}: {error['msg']}"
