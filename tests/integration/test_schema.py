@@ -1,0 +1,71 @@
+"""Models and migrations say the same, on both databases; the handshake tells old from new."""
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+from shared import schema
+from shared.database import make_engine, parse_database_url
+from shared.errors import ConfigurationError, SchemaMismatch
+from shared.models import Base
+from shared.settings import Settings, load_settings
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
+def test_models_and_migrations_agree(engine: Engine) -> None:
+    # SQLite cannot reflect an index with DESC; the next test looks at that one.
+    readable = {"include_name": lambda name, _kind, _parents: name != "jobs_claim"} if is_sqlite(engine) else {}
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, **readable})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_claim_index_has_the_claim_order_on_both(engine: Engine) -> None:
+    where = "sql FROM sqlite_master WHERE name" if is_sqlite(engine) else "indexdef FROM pg_indexes WHERE indexname"
+    with engine.connect() as connection:
+        definition = connection.scalar(text(f"SELECT {where} = 'jobs_claim'"))
+    assert "(priority DESC, run_at, job_id)" in definition
+    assert "WHERE" in definition
+
+
+def is_sqlite(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite"
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    assert schema.upgrade(engine) == schema.current(engine) == schema.head()
+    schema.check(engine)
+
+
+def test_a_database_without_tables_is_refused_with_what_to_do(tmp_path: object) -> None:
+    engine = make_engine(load_settings(database_url=f"sqlite:///{tmp_path}/empty.db"))
+    with pytest.raises(SchemaMismatch, match="db upgrade"):
+        schema.check(engine)
+    engine.dispose()
+
+
+def test_a_newer_schema_is_refused(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaMismatch, match="newer than this version"):
+        schema.check(engine)
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "not a url", "sqlite://", "sqlite:///:memory:"])
+def test_databases_that_cannot_work_are_refused_in_one_sentence(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        parse_database_url(url)
+
+
+@pytest.mark.parametrize("url", ["postgres://u:secret@h/d", "postgresql://u:secret@h/d", "postgresql+psycopg://u@h/d"])
+def test_every_spelling_of_postgresql_gets_psycopg(url: str) -> None:
+    assert parse_database_url(url).drivername == "postgresql+psycopg"
+
+
+def test_settings_never_show_the_password() -> None:
+    settings: Settings = load_settings(database_url="postgresql://u:hunter2@h/d")
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in str(settings.model_dump())
