@@ -44,6 +44,13 @@ class db_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL functi
     inherit_cache = True
 
 
+class db_transaction_time(FunctionElement[datetime]):  # noqa: N801
+    """A clock that stands still during the statement, so that an index can be searched by it (PostgreSQL `now()`)."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
 class _db_now_shifted(FunctionElement[datetime]):  # noqa: N801
     type = UtcDateTime()
     inherit_cache = True
@@ -65,6 +72,16 @@ def _now(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ARG001
 
 @compiles(db_now, "sqlite")
 def _now_sqlite(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ARG001
+    return SQLITE_NOW
+
+
+@compiles(db_transaction_time)
+def _transaction_time(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ARG001
+    return "now()"
+
+
+@compiles(db_transaction_time, "sqlite")
+def _transaction_time_sqlite(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ARG001
     return SQLITE_NOW
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, Protocol
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -22,9 +22,30 @@ from shared.models import Book, Chunk, Job
 from shared.states import LockScope
 
 
+class Context(Protocol):
+    """What the engine hands to one attempt of one job."""
+
+    @property
+    def session(self) -> Session: ...
+    @property
+    def props(self) -> BaseModel: ...
+    @property
+    def log(self) -> Callable[[str, str, dict[str, Any]], None]: ...
+    @property
+    def progress(self) -> Callable[[float, str], None]: ...
+    @property
+    def check_cancelled(self) -> Callable[[], None]: ...
+    @property
+    def parked(self) -> Callable[[], AbstractContextManager[None]]: ...
+    @property
+    def wait(self) -> Callable[[timedelta], None]: ...
+    @property
+    def llm(self) -> LLM | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What the engine hands to one attempt of one job."""
+    """A Context made by hand, to run a job's code without a worker (in a test, in a console)."""
 
     session: Session
     props: BaseModel
@@ -45,11 +66,15 @@ class BaseJob(ABC):
 
     locks: ClassVar[LockScope | None] = None
 
-    def __init__(self, job: Job, context: JobContext) -> None:
+    def __init__(self, job: Job, context: Context) -> None:
         self.job = job
-        self.session = context.session
         self.props: Any = context.props
         self._context = context
+
+    @property
+    def session(self) -> Session:
+        """The SQLAlchemy Session of this attempt. What is added or changed in it is written at the end."""
+        return self._context.session
 
     @abstractmethod
     def execute(self) -> bool:

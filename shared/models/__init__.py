@@ -6,7 +6,15 @@ from shared.models.jobs import Job, JobDependency, JobLog
 from shared.models.llm import LlmCall
 from shared.models.workers import Queue, Schedule, Worker
 
+BOOKS = Base.metadata.tables["books"]
+CHUNKS = Base.metadata.tables["chunks"]
+JOBS = Base.metadata.tables["jobs"]
+"""The tables themselves, for the engine's statements: it writes rows, not objects."""
+
 __all__ = [
+    "BOOKS",
+    "CHUNKS",
+    "JOBS",
     "CHUNK_TYPES",
     "Base",
     "Book",

@@ -1,0 +1,95 @@
+"""One run of one job: its row, its session, its log, its stop token, and what job code sees of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from pydantic import BaseModel
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from bookbot_worker.cancellation import StopToken
+from bookbot_worker.jobs.base import BaseJob
+from bookbot_worker.jobs.registry import Registry
+from bookbot_worker.outcomes import Outcome
+from bookbot_worker.queue.locks import Candidate
+from bookbot_worker.queue.settle import Settlement
+from bookbot_worker.telemetry.joblog import JobLog, storable
+from bookbot_worker.unit_of_work import UnitOfWork
+from shared.job_types import JobType
+from shared.models import Job
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What belongs to one run of one job."""
+
+    job: Job
+    job_type: JobType
+    job_class: type[BaseJob]
+    unit: UnitOfWork
+    job_log: JobLog
+    on_first_line: Callable[[JobLog], None]
+    llm: Any = None
+    stop: StopToken = field(default_factory=StopToken)
+    is_watched: bool = False
+
+    @classmethod
+    def open(cls, job: Job, registry: Registry, engine: Engine, watch: Callable[[JobLog], None], llm: Any) -> "Attempt":
+        """Everything one run of a claimed job needs."""
+        job_type, job_class = registry.find(job.job_type)
+        job_log = JobLog(job.job_id, str(job.claim_id), job.attempt, job.log_count)
+        unit = UnitOfWork(engine, before_write=job_log.hold, warn=lambda text: job_log.append(text, "WARNING", None))
+        return cls(job, job_type, job_class, unit, job_log, watch, llm)
+
+    def add_line(self, message: str, level: str = "INFO", props: dict[str, Any] | None = None) -> None:
+        """One line, in the job's log and in the process log."""
+        self.job_log.append(str(message), str(level).upper(), props)
+        self._watch()
+        log.info("job.log", job_id=self.job.job_id, job_type=self.job.job_type, level_of_line=level, message=message)
+
+    def report(self, fraction: float, message: str) -> None:
+        """How far the job is."""
+        self.job_log.report(fraction, message)
+        self._watch()
+
+    def _watch(self) -> None:
+        if not self.is_watched:
+            self.is_watched = True
+            self.on_first_line(self.job_log)
+
+    def settlement(self, outcome: Outcome) -> Settlement:
+        """All that is to be written about this attempt. Seals the log: later lines are dropped."""
+        job, job_log = self.job, self.job_log
+        lines = job_log.seal()
+        return Settlement(
+            holder=Candidate(job.job_id, job.lock_scope, job.book_id, job.chunk_id),
+            claim_id=job_log.claim_id,
+            outcome=outcome,
+            lines=lines,
+            log_count=job_log.count if job_log.count != job.log_count else None,
+            progress=job_log.progress,
+            result=storable(job.result),
+        )
+
+
+class AttemptContext:
+    """What job code sees of its attempt (jobs.base.Context). The session is made when it is first used."""
+
+    def __init__(self, attempt: Attempt, props: BaseModel) -> None:
+        self._attempt = attempt
+        self.props = props
+        self.log = attempt.add_line
+        self.progress = attempt.report
+        self.check_cancelled = attempt.stop.check
+        self.wait = attempt.stop.wait
+        self.parked = attempt.unit.parked
+        self.llm = attempt.llm
+
+    @property
+    def session(self) -> Session:
+        """The attempt's session."""
+        return self._attempt.unit.session

@@ -1,0 +1,63 @@
+"""The composition root: the only file that knows every job type and wires the processor to the process.
+
+To add a job type: declare it in the catalogue, write its class, register it in `build_processor` (or in a module
+of your own named in BOOKBOT_JOBS, whose `register(processor)` is called here).
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from bookbot_worker.jobs.create_foundation import CreateFoundationJob
+from bookbot_worker.jobs.demo import DemoJob
+from bookbot_worker.jobs.export_book import ExportBookJob
+from bookbot_worker.jobs.generate_book import GenerateBookJob
+from bookbot_worker.jobs.generate_chunk import GenerateChunkJob
+from bookbot_worker.llm.offline import OfflineAuthor
+from bookbot_worker.processor import JobProcessor
+from bookbot_worker.signals import listening
+from shared.job_types import import_setting
+from shared.settings import Settings, load_settings
+
+
+def build_processor(settings: Settings | None = None) -> JobProcessor:
+    """A processor with every job type registered; nothing is opened yet."""
+    settings = settings or load_settings()
+    processor = JobProcessor(settings, llm=OfflineAuthor(words_per_second=settings.offline_words_per_second))
+    processor.register("demo", DemoJob)
+    processor.register("create_foundation", CreateFoundationJob)
+    processor.register("generate_chunk", GenerateChunkJob)
+    processor.register("generate_book", GenerateBookJob)
+    processor.register("export_book", ExportBookJob)
+    for module_name in settings.jobs:
+        import_setting("BOOKBOT_JOBS", module_name, "register")(processor)
+    return processor
+
+
+@lru_cache(maxsize=1)
+def get_job_processor() -> JobProcessor:
+    """The processor of this process, built on first call."""
+    return build_processor()
+
+
+def start_job_processor(app: Any = None) -> JobProcessor:
+    """Run jobs in a thread of this process: for development servers. In production run `bookbot-worker run`.
+
+    `app` may be a Flask application: its DATABASE_URL or SQLALCHEMY_DATABASE_URI is used where set. Stop it with
+    `.stop()`; a process that just ends leaves its running jobs as a killed worker would.
+    """
+    config = getattr(app, "config", None) or {}
+    url = config.get("DATABASE_URL") or config.get("SQLALCHEMY_DATABASE_URI")
+    processor = build_processor(load_settings(database_url=url)) if url else get_job_processor()
+    processor.start()
+    return processor
+
+
+def run_worker(settings: Settings, *, until_empty: bool = False) -> int:
+    """Run a worker in the main thread until SIGTERM or SIGINT; returns the exit code of the process.
+
+    Raises ConfigurationError or SchemaMismatch where it cannot start.
+    """
+    processor = build_processor(settings)
+    with listening(processor.request_stop, processor.wakeup.write_fd):
+        processor.run(until_empty=until_empty)
+    return 0

@@ -1,0 +1,79 @@
+"""The golden rule one storey lower: the driver's own connections refuse to end a job's transaction.
+
+SQLAlchemy's events do not see `session.connection().connection.commit()` or a COMMIT on a raw cursor. So the
+worker's engine hands out psycopg and sqlite3 connections that ask first. Outside jobs they add one look-up.
+"""
+
+import sqlite3
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine, event
+
+from bookbot_worker.golden_rule import rule_in_force, transaction_command
+
+
+def guard_driver(engine: Engine) -> None:
+    """From now on, new connections of `engine` are guarded. Call it before the first one is made."""
+    event.listen(engine, "do_connect", _connect_postgresql if engine.dialect.name == "postgresql" else _connect_sqlite)
+
+
+def _forbid(act: str, *, by_flush: bool = False) -> None:
+    rule = rule_in_force.get()
+    if rule is not None and not (by_flush and rule.flushing):
+        rule.forbid(f"{act} on the driver's connection")
+
+
+def _check(query: Any) -> None:
+    if rule_in_force.get() is None or not isinstance(query, str | bytes):
+        return
+    text = query if isinstance(query, str) else query.decode(errors="replace")
+    if command := transaction_command(text):
+        _forbid(f"the statement {command}")
+
+
+class _PostgresCursor(psycopg.Cursor[Any]):
+    def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        _check(query)
+        return super().execute(query, *args, **kwargs)
+
+
+class _PostgresConnection(psycopg.Connection[Any]):
+    def commit(self) -> None:
+        _forbid("commit()")
+        super().commit()
+
+    def rollback(self) -> None:
+        _forbid("rollback()", by_flush=True)
+        super().rollback()
+
+
+class _SqliteCursor(sqlite3.Cursor):
+    def execute(self, sql: str, *args: Any) -> Any:
+        _check(sql)
+        return super().execute(sql, *args)
+
+    def executescript(self, script: str) -> Any:
+        _forbid("executescript(), which commits,")
+        return super().executescript(script)
+
+
+class _SqliteConnection(sqlite3.Connection):
+    def cursor(self, factory: Any = _SqliteCursor) -> Any:
+        return super().cursor(factory)
+
+    def commit(self) -> None:
+        _forbid("commit()")
+        super().commit()
+
+    def rollback(self) -> None:
+        _forbid("rollback()", by_flush=True)
+        super().rollback()
+
+
+def _connect_postgresql(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    return _PostgresConnection.connect(*arguments, cursor_factory=_PostgresCursor, **options)
+
+
+def _connect_sqlite(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    return dialect.connect(*arguments, factory=_SqliteConnection, **options)

@@ -1,0 +1,104 @@
+"""One attempt of one job, from its row to an Outcome. Never raises, never touches the queue.
+
+Everything job code can do wrong ends here: any exception (BaseException too), any return value, a broken
+golden rule that was swallowed, a transaction that was lost. Texts are made storable, because a failure that
+cannot be recorded looks like a job that hangs.
+"""
+
+from datetime import timedelta
+
+from bookbot_worker.attempt import Attempt, AttemptContext
+from bookbot_worker.cancellation import StopReason
+from bookbot_worker.failure_text import MESSAGE_LIMIT, describe, format_trace, readable
+from bookbot_worker.outcomes import (
+    AwaitJobs,
+    Cancelled,
+    Completed,
+    Errored,
+    Failed,
+    GoldenRuleViolation,
+    JobCancelled,
+    Outcome,
+    Postponed,
+    Retry,
+    Snooze,
+)
+from bookbot_worker.retry import after_retry
+from shared.errors import BookbotError
+from shared.text import clean
+
+
+def execute(attempt: Attempt) -> Outcome:
+    """Run the job class once and say how it ended."""
+    with attempt.unit.in_force():
+        try:
+            returned = _run(attempt)
+            outcome = _of_return_value(returned, attempt)
+        except BaseException as error:  # noqa: BLE001 - the boundary: whatever job code raises becomes an outcome
+            outcome = _of_exception(error, attempt)
+    outcome = _unless_rule_was_broken(outcome, attempt)
+    if isinstance(outcome, Errored):
+        attempt.add_line(outcome.message, "ERROR")
+    return outcome
+
+
+def _run(attempt: Attempt) -> object:
+    """Validate the props, build the job object, execute it."""
+    props = attempt.job_type.validate(attempt.job.props)
+    context = AttemptContext(attempt, props)
+    job = attempt.job_class(attempt.job, context)
+    return job.execute()
+
+
+def _of_return_value(returned: object, attempt: Attempt) -> Outcome:
+    if returned is True:
+        return Completed()
+    if returned is False:
+        given = attempt.job.error_message
+        return Failed(clean(str(given), MESSAGE_LIMIT) if given else "The job reported a failure without saying why.")
+    return Errored(f"execute() must return True or False; it returned {readable(returned, 200)}")
+
+
+def _of_exception(error: BaseException, attempt: Attempt) -> Outcome:
+    match error:
+        case JobCancelled():
+            return _of_stop(attempt)
+        case AwaitJobs():
+            return Postponed(
+                timedelta(0), describe(error), returns_attempt=True, keeps_writes=True, awaits=error.job_ids
+            )
+        case Snooze():
+            return Postponed(max(error.after, timedelta(0)), describe(error), returns_attempt=True)
+        case Retry():
+            return after_retry(
+                describe(error),
+                error.after,
+                attempt=attempt.job.attempt,
+                max_attempts=attempt.job.max_attempts,
+                policy=attempt.job_type.retry,
+                trace=format_trace(error),
+            )
+        case GoldenRuleViolation() | BookbotError():
+            return Errored(describe(error), format_trace(error))
+        case _:
+            return Errored(f"{type(error).__name__}: {describe(error)}".removesuffix(": "), format_trace(error))
+
+
+def _of_stop(attempt: Attempt) -> Outcome:
+    match attempt.stop.reason:
+        case StopReason.CANCEL:
+            return Cancelled()
+        case StopReason.SHUTDOWN:
+            return Postponed(timedelta(0), "the worker was shut down", returns_attempt=True)
+        case None:
+            return Errored("the job raised JobCancelled, but nobody had asked it to stop")
+
+
+def _unless_rule_was_broken(outcome: Outcome, attempt: Attempt) -> Outcome:
+    """A swallowed violation, or a transaction that is gone, leaves nothing to complete."""
+    rule = attempt.unit.rule
+    if rule.violation is not None:
+        return outcome if isinstance(outcome, Errored) else Errored(str(rule.violation))
+    if rule.lost_transaction and not isinstance(outcome, Errored | Failed | Cancelled):
+        return Errored(f"{rule.lost_transaction}; its writes are gone, so it cannot complete")
+    return outcome

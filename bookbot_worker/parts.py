@@ -1,0 +1,64 @@
+"""The moving parts of one processor, opened in order and closed in reverse."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from bookbot_worker.attempt import Attempt
+from bookbot_worker.driver_guard import guard_driver
+from bookbot_worker.golden_rule import watch
+from bookbot_worker.queue.claim import Claimant
+from bookbot_worker.queue.workers import mark_worker, register_worker
+from bookbot_worker.slots import Slots
+from bookbot_worker.telemetry.log_writer import LogWriter
+from bookbot_worker.unit_of_work import guarded
+from bookbot_worker.wakeup import ChangeHints, change_hints
+from shared import schema
+from shared.database import is_postgresql, make_engine
+from shared.ids import new_id
+from shared.settings import Settings
+
+JOB_CONNECTIONS = 8
+"""Connections jobs share. A job that waits for its LLM holds none, so 200 jobs do not need 200."""
+
+
+class Parts:
+    """What a running processor consists of. Building it does no I/O; `start` does.
+
+    Two pools: one for the loop and the log writer, one for job code, so that jobs holding connections can never
+    keep the engine from settling others.
+    """
+
+    def __init__(self, settings: Settings, job_types: tuple[str, ...], work: Callable[[Attempt], None]) -> None:
+        self.worker_id = new_id()
+        name = f"bookbot-worker:{self.worker_id[-8:]}"
+        self.engine = make_engine(settings, application=name, pool_size=2, spare=1)
+        jobs = make_engine(settings, application=name, pool_size=min(settings.concurrency, JOB_CONNECTIONS), spare=0)
+        guard_driver(jobs)
+        self.job_engine: Engine = guarded(jobs)
+        self.claimant = Claimant(self.worker_id, job_types, settings.queues)
+        self.slots: Slots[Attempt] = Slots(settings.concurrency, work)
+        self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
+        self._settings = settings
+
+    def start(self) -> ChangeHints:
+        """Check the schema (SQLite: bring it up to date), announce the worker, begin to watch and to store logs.
+
+        Raises SchemaMismatch, or what the database says where it cannot be reached.
+        """
+        if is_postgresql(self.engine):
+            schema.check(self.engine)
+        else:
+            schema.upgrade(self.engine)
+        watch()
+        register_worker(self.engine, self.worker_id, self._settings, self.claimant.job_types)
+        self.log_writer.start()
+        return change_hints(self.engine)
+
+    def stop(self) -> None:
+        """Say goodbye and close every connection."""
+        self.slots.close()
+        self.log_writer.stop()
+        mark_worker(self.engine, self.worker_id, "stopped")
+        self.job_engine.dispose()
+        self.engine.dispose()

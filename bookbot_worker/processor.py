@@ -1,0 +1,277 @@
+"""The heart of the system: claim jobs, execute each, settle it. Startup, cycle, shutdown.
+
+One thread (the loop) claims jobs and settles groups; slots run the jobs. `_process_job` is the whole life of
+one job, in named steps. The processor knows no concrete job type, no LLM and no exporter: it is given them.
+"""
+
+import threading
+import time
+from collections import deque
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from bookbot_worker.attempt import Attempt
+from bookbot_worker.cancellation import StopReason
+from bookbot_worker.execution import execute
+from bookbot_worker.failure_text import format_trace, why_not_saved
+from bookbot_worker.jobs.base import BaseJob
+from bookbot_worker.jobs.registry import Registry
+from bookbot_worker.outcomes import Errored, LostClaim, Outcome, Postponed, keeps_writes
+from bookbot_worker.parts import Parts
+from bookbot_worker.queue.backlog import is_empty
+from bookbot_worker.queue.cancel import asked_to_stop
+from bookbot_worker.queue.claim import claim
+from bookbot_worker.queue.group import settle_group
+from bookbot_worker.queue.settle import settle_alone
+from bookbot_worker.queue.workers import mark_worker
+from bookbot_worker.retry import outage_delay
+from bookbot_worker.wakeup import Wakeup
+from shared.models import Job
+from shared.settings import Settings, load_settings
+
+log = structlog.get_logger()
+
+SHUTDOWN_GRACE = 10.0
+"""Seconds a job has to notice that the worker shuts down, after the drain time is over."""
+
+URGENT_GRACE = 1.0
+"""The same after a second request to stop."""
+
+
+class JobProcessor:
+    """Runs jobs of the registered types until it is asked to stop.
+
+    `run()` blocks; `start()` and `stop()` do the same in a thread of their own, for a development server.
+    """
+
+    def __init__(self, settings: Settings | None = None, llm: Any = None) -> None:
+        self.settings = settings or load_settings()
+        self.registry = Registry()
+        self.wakeup = Wakeup()
+        self.stop_requests = 0
+        self.failure: BaseException | None = None
+        self._llm = llm
+        self._running: dict[str, Attempt] = {}
+        self._finished: deque[tuple[Attempt, Outcome | None]] = deque()
+        self._outage_tries = 0
+        self._next_look_for_cancels = 0.0
+        self._thread: threading.Thread | None = None
+
+    def register(self, name: str, job_class: type[BaseJob]) -> None:
+        """Run jobs of type `name` with `job_class`. Raises ConfigurationError where the two do not fit."""
+        self.registry.add(name, job_class)
+
+    def request_stop(self) -> None:
+        """Finish what runs and end; a second request does not wait for it. Safe from any thread and from signals."""
+        self.stop_requests += 1
+        self.wakeup.wake()
+
+    def start(self) -> None:
+        """Run in a background thread; what ends it early is kept in `failure`."""
+        self._thread = threading.Thread(target=self._run_in_thread, name="job-processor", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the background thread to finish what runs, and wait for it."""
+        self.request_stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run_in_thread(self) -> None:
+        try:
+            self.run()
+        except BaseException as error:  # noqa: BLE001 - kept for whoever started the thread
+            self.failure = error
+            log.error("worker.failed", reason=str(error))
+
+    # The daemon in three verbs
+
+    def run(self, *, until_empty: bool = False) -> None:
+        """Work until asked to stop, or, with `until_empty`, until nothing is left to do.
+
+        Raises SchemaMismatch or ConfigurationError where it cannot start.
+        """
+        self.startup()
+        try:
+            while not self.stop_requests:
+                delay = self.cycle()
+                if until_empty and not self._running and not self._finished and self._is_empty():
+                    break
+                self._sleep(delay)
+        finally:
+            self.shutdown()
+
+    def startup(self) -> None:
+        """Open the database, check the schema, register this worker, start the threads."""
+        self.parts = Parts(self.settings, tuple(self.registry), self._process_job)
+        self.wakeup.hints = self.parts.start()
+        log.info("worker.started", worker_id=self.parts.worker_id, concurrency=self.settings.concurrency)
+
+    def cycle(self) -> float:
+        """One turn: settle what has finished, pass on cancels, fill the free slots. Returns the seconds to wait."""
+        try:
+            self._settle_finished()
+            self._pass_on_cancels()
+            claimed = self._claim()
+        except DBAPIError as error:
+            return self._note_outage(error)
+        self._note_recovery()
+        busy = len(self._running)
+        self._running |= {attempt.job_log.claim_id: attempt for attempt in claimed}
+        self.parts.slots.give(claimed, busy)
+        return self.settings.poll_seconds
+
+    def shutdown(self) -> None:
+        """Let running jobs finish for the drain time, then give them back, and let go of everything."""
+        log.info("worker.stopping", running=len(self._running))
+        self._drain()
+        self._give_back_running()
+        self.parts.stop()
+        self.wakeup.close()
+        log.info("worker.stopped", worker_id=self.parts.worker_id)
+
+    # The life of one job; runs in a slot
+
+    def _process_job(self, attempt: Attempt) -> None:
+        """Execute, then settle: here where the job wrote something, else with the next group."""
+        outcome: Outcome | None
+        try:
+            outcome = execute(attempt)
+            if keeps_writes(outcome) and attempt.unit.has_work():
+                outcome = self._settle_with_writes(attempt, outcome)
+        except BaseException as error:  # noqa: BLE001 - a fault of the engine must not cost the slot
+            outcome = Errored(f"the worker failed: {type(error).__name__}", format_trace(error))
+        attempt.unit.discard()
+        self._finished.append((attempt, outcome))
+        self.wakeup.wake()
+
+    def _settle_with_writes(self, attempt: Attempt, outcome: Outcome) -> Outcome | None:
+        """Settle the job together with its writes. Returns what is left to settle: None, or the failure to do so.
+
+        The failure is settled with the next group, in a transaction that holds only the engine's own words. If
+        the commit had gone through without its answer arriving, that finds the claim gone and changes nothing.
+        """
+        try:
+            settle_alone(attempt.unit, attempt.settlement(outcome))
+        except LostClaim:
+            log.warning("job.lost_claim", job_id=attempt.job.job_id)
+        except Exception as error:  # noqa: BLE001 - whatever the job's writes make the database or a flush raise
+            failure = Errored(why_not_saved(error), format_trace(error))
+            attempt.job_log.append_last(failure.message, "ERROR")
+            return failure
+        return None
+
+    # The steps of the loop
+
+    def _claim(self) -> list[Attempt]:
+        free = self.parts.slots.size - len(self._running)
+        if not free or self.stop_requests:
+            return []
+        jobs = claim(self.parts.engine, self.parts.claimant, free)
+        if jobs:
+            log.info("job.claimed", count=len(jobs))
+        return [self._open(job) for job in jobs]
+
+    def _open(self, job: Job) -> Attempt:
+        """Everything one attempt needs; its session is made when it is first used."""
+        return Attempt.open(job, self.registry, self.parts.job_engine, self.parts.log_writer.watch, self._llm)
+
+    def _settle_finished(self) -> None:
+        """Free the slots of finished jobs, and settle those that are not settled yet in one transaction."""
+        unsettled: list[tuple[Attempt, Outcome]] = []
+        while self._finished:
+            attempt, outcome = self._finished.popleft()
+            if outcome is None:
+                self._forget(attempt)
+            else:
+                unsettled.append((attempt, outcome))
+        if not unsettled:
+            return
+        try:
+            settled = settle_group(self.parts.engine, [attempt.settlement(outcome) for attempt, outcome in unsettled])
+        except DBAPIError:
+            self._finished.extendleft(reversed(unsettled))
+            raise
+        for attempt, outcome in unsettled:
+            if attempt.job.job_id not in settled:
+                log.warning("job.lost_claim", job_id=attempt.job.job_id)
+            elif type(outcome) is Errored:
+                log.warning("job.settled", job_id=attempt.job.job_id, state="error", error=outcome.message)
+            self._forget(attempt)
+
+    def _forget(self, attempt: Attempt) -> None:
+        self._running.pop(attempt.job_log.claim_id, None)
+        self.parts.log_writer.forget(attempt.job_log)
+
+    def _pass_on_cancels(self) -> None:
+        """Fire the tokens of running jobs that somebody wants stopped; looked up at every poll and every hint."""
+        if not self._running or time.monotonic() < self._next_look_for_cancels:
+            return
+        self._next_look_for_cancels = time.monotonic() + self.settings.poll_seconds
+        for claim_id in asked_to_stop(self.parts.engine, self.parts.worker_id):
+            if claim_id in self._running:
+                self._running[claim_id].stop.fire(StopReason.CANCEL)
+
+    def _sleep(self, seconds: float) -> None:
+        if self.wakeup.wait(seconds):
+            self._next_look_for_cancels = 0.0
+
+    def _is_empty(self) -> bool:
+        try:
+            return is_empty(self.parts.engine, self.parts.claimant)
+        except DBAPIError:
+            return False
+
+    # Trouble
+
+    def _note_outage(self, error: DBAPIError) -> float:
+        self._outage_tries += 1
+        delay = outage_delay(self._outage_tries)
+        reason = str(error.orig).strip().split("\n")[0]
+        log.warning("database.unreachable", reason=reason, tries=self._outage_tries, next_in_seconds=round(delay, 1))
+        return delay
+
+    def _note_recovery(self) -> None:
+        if self._outage_tries:
+            log.info("database.back", tries=self._outage_tries)
+            self._outage_tries = 0
+
+    # The end
+
+    def _drain(self) -> None:
+        """Wait for running jobs: first as long as the drain time allows, then until they notice their token."""
+        if self.stop_requests:
+            self._mark("draining")
+        deadline = time.monotonic() + self.settings.drain_seconds
+        is_asked = False
+        while self._running or self._finished:
+            delay = self.cycle()
+            if not is_asked and (self.stop_requests > 1 or time.monotonic() >= deadline):
+                is_asked = True
+                deadline = time.monotonic() + (URGENT_GRACE if self.stop_requests > 1 else SHUTDOWN_GRACE)
+                for attempt in self._running.values():
+                    attempt.stop.fire(StopReason.SHUTDOWN)
+            if is_asked and time.monotonic() >= deadline:
+                return
+            if self._running:
+                self._sleep(min(delay, max(deadline - time.monotonic(), 0.01)))
+
+    def _give_back_running(self) -> None:
+        """Jobs that did not stop in time go back to waiting; their threads can settle nothing any more."""
+        self.parts.log_writer.stop()
+        given_back = Postponed(after=timedelta(0), reason="the worker was shut down", returns_attempt=True)
+        leftovers = [attempt.settlement(given_back) for attempt in self._running.values()]
+        if leftovers:
+            try:
+                settle_group(self.parts.engine, leftovers)
+            except DBAPIError as error:
+                self._note_outage(error)
+
+    def _mark(self, state: str) -> None:
+        try:
+            mark_worker(self.parts.engine, self.parts.worker_id, state)
+        except DBAPIError as error:
+            self._note_outage(error)

@@ -1,0 +1,142 @@
+"""The log of one attempt: lines kept in memory until they are stored, live or with the final state.
+
+`JobLog.append` is called by the job; the `LogWriter` stores lines while the job runs; settle seals the log and
+stores the rest in its own transaction. So a running job's lines are visible within half a second, and a
+terminal job is never visible without all of them. Nothing here decides anything about the job.
+"""
+
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.errors import InvalidInput
+from shared.text import check_json, clean
+
+LINE_LIMIT = 8 * 1024
+"""Characters kept of one line."""
+
+LINES_LIMIT = 10_000
+"""Lines kept of one attempt; one more says that the rest was left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line, ready to be stored."""
+
+    job_id: str
+    claim_id: str
+    attempt: int
+    seq: int
+    level: str
+    message: str
+    props: dict[str, Any] | None
+    created_at: datetime
+
+    def row(self) -> dict[str, Any]:
+        """The columns of `job_logs`."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class JobLog:
+    """The lines of one claim, numbered from `log_count + 1`. Safe to use from many threads."""
+
+    def __init__(self, job_id: str, claim_id: str, attempt: int, log_count: int) -> None:
+        self.job_id = job_id
+        self.claim_id = claim_id
+        self._attempt = attempt
+        self._first = log_count
+        self._last = log_count
+        self._lines: list[LogLine] = []
+        self._free = threading.Condition()
+        self._in_flight = False
+        self._is_held = False
+        self._is_sealed = False
+        self.progress: tuple[float, str | None] | None = None
+        self._stored_progress: tuple[float, str | None] | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of the last line."""
+        return self._last
+
+    def append(self, message: str, level: str, props: dict[str, Any] | None) -> None:
+        """Add a line; what no database can store is replaced. After the seal, and past the limit, it is dropped."""
+        with self._free:
+            written = self._last - self._first
+            if self._is_sealed or written > LINES_LIMIT:
+                return
+            if written == LINES_LIMIT:
+                message, level, props = f"more than {LINES_LIMIT} lines; the rest is left out", "WARNING", None
+            self._add(message, level, props)
+
+    def append_last(self, message: str, level: str) -> None:
+        """Add the engine's own last line, even to a sealed log: why settling it did not work."""
+        with self._free:
+            self._add(message, level, None)
+
+    def _add(self, message: str, level: str, props: dict[str, Any] | None) -> None:
+        self._last += 1
+        self._lines.append(
+            LogLine(
+                self.job_id,
+                self.claim_id,
+                self._attempt,
+                self._last,
+                clean(level, 16),
+                clean(message, LINE_LIMIT),
+                storable(props),
+                datetime.now(UTC),
+            )
+        )
+
+    def report(self, fraction: float, message: str) -> None:
+        """Remember how far the job is; the last report is stored with the lines."""
+        bounded = min(max(float(fraction), 0.0), 1.0) if fraction == fraction else 0.0
+        self.progress = (bounded, clean(message, 500) or None)
+
+    def has_news(self) -> bool:
+        """Whether there is something to store."""
+        return bool(self._lines) or self.progress != self._stored_progress
+
+    def take(self) -> tuple[list[LogLine], tuple[float, str | None] | None] | None:
+        """Lines and progress to store now, to be answered by `stored`; None where nothing may be taken."""
+        with self._free:
+            if self._is_held or self._is_sealed or self._in_flight or not self.has_news():
+                return None
+            self._in_flight = True
+            lines, self._lines = self._lines, []
+            return lines, self.progress if self.progress != self._stored_progress else None
+
+    def stored(self, lines: list[LogLine], progress: tuple[float, str | None] | None, *, is_safe: bool) -> None:
+        """Answer to `take`: the lines are in the database, or come back to be stored later."""
+        with self._free:
+            if not is_safe:
+                self._lines = lines + self._lines
+            elif progress is not None:
+                self._stored_progress = progress
+            self._in_flight = False
+            self._free.notify_all()
+
+    def hold(self) -> None:
+        """Store nothing live from now on: on SQLite the job itself has become the writer."""
+        with self._free:
+            self._is_held = True
+            self._free.wait_for(lambda: not self._in_flight)
+
+    def seal(self) -> list[LogLine]:
+        """Accept no more lines; wait for those in flight; return those not stored yet."""
+        with self._free:
+            self._is_sealed = True
+            self._free.wait_for(lambda: not self._in_flight)
+            return self._lines
+
+
+def storable(props: dict[str, Any] | None) -> dict[str, Any] | None:
+    """`props` where JSON can hold them, else their readable form."""
+    if not props:
+        return None
+    try:
+        return check_json("props", props)
+    except InvalidInput:
+        return {"unreadable": clean(repr(props), 1000)}

@@ -1,0 +1,42 @@
+"""The process log: structlog to stderr, for people on a terminal, JSON for journald.
+
+Events, not sentences. The names in use:
+
+| event | when |
+|---|---|
+| worker.started / worker.stopping / worker.stopped | the daemon's life |
+| job.claimed / job.settled / job.lost_claim | the engine's three acts on a job |
+| job.log | a line written with `self.log` |
+| job.kept_connection | a job waits on something slow while holding a write transaction |
+| database.unreachable / database.back / listen.lost | trouble with the database, and its end |
+| joblog.delayed | log lines could not be stored yet; they are kept |
+"""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from shared.settings import Settings
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send structured events to stderr in the format and from the level the settings ask for."""
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info if as_json else _keep,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _keep(_logger: Any, _method: str, event: Any) -> Any:
+    return event

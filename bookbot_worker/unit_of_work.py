@@ -1,0 +1,91 @@
+"""The job's Session: reads when asked, writes in one flush at settle, and never a commit of its own.
+
+Owns the transaction of one attempt and the golden rule about it. It does not decide when to settle; that is
+`queue/settle.py`, inside `permitted()`.
+
+SQLite: a job reads in a deferred transaction, so that nobody waits for it. At its first write the transaction
+is begun again as IMMEDIATE (nothing is lost, it only read), because an upgrade would be refused at once.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.orm import Session
+
+from bookbot_worker.golden_rule import GUARDED, JobSession, Rule, rule_in_force
+from shared.database import SQLITE_BEGIN, is_postgresql
+
+
+def guarded(engine: Engine) -> Engine:
+    """`engine` for jobs: the same pool, the golden rule enforced on every connection."""
+    return engine.execution_options(**{GUARDED: True, SQLITE_BEGIN: "DEFERRED"})
+
+
+class UnitOfWork:
+    """One attempt's session, made on first use. Belongs to the thread that runs the job."""
+
+    def __init__(self, engine: Engine, *, before_write: Callable[[], None], warn: Callable[[str], None]) -> None:
+        self.rule = Rule(engine.url, before_write)
+        self._engine = engine
+        self._warn = warn
+        self._session: JobSession | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session job code works with."""
+        if self._session is None:
+            self._session = JobSession(self._engine, self.rule)
+        return self._session
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """The golden rule holds for everything this thread does in the block."""
+        token = rule_in_force.set(self.rule)
+        try:
+            yield
+        finally:
+            rule_in_force.reset(token)
+
+    def has_work(self) -> bool:
+        """Whether there is a transaction to finish or an object to write."""
+        session = self._session
+        return session is not None and bool(session.in_transaction() or session.new or session.deleted or session.dirty)
+
+    @contextmanager
+    def parked(self) -> Iterator[None]:
+        """Give the connection back while the block waits for something slow.
+
+        The read transaction ends; pending and changed objects stay as they are, and the next query begins a new
+        transaction. A job that has already sent writes keeps its connection, which is logged.
+        """
+        session = self._session
+        if session is not None and session.in_transaction():
+            if session.in_nested_transaction() or self._has_sent_writes(session):
+                self._warn("kept its database connection while waiting: it had already sent writes")
+            elif (transaction := session.get_transaction()) is not None:
+                with self.rule.permitted():
+                    transaction.close()
+        yield
+
+    def writable_connection(self) -> Connection:
+        """The connection to settle on, in a transaction that may write."""
+        connection = self.session.connection()
+        self.rule.begin_writing(connection)
+        return connection
+
+    def discard(self) -> None:
+        """Drop everything the job wrote and give the connection back."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            with self.rule.permitted(), contextlib.suppress(Exception):
+                session.close()
+
+    def _has_sent_writes(self, session: Session) -> bool:
+        if self.rule.wrote or not is_postgresql(self._engine):
+            return self.rule.wrote
+        # PostgreSQL gives a transaction its id at the first write or row lock, even inside a function.
+        assigned: Any = session.connection().scalar(text("SELECT pg_current_xact_id_if_assigned()::text"))
+        return assigned is not None
