@@ -1,0 +1,112 @@
+"""Finished EPUBs through EPUBCheck, the W3C's own judge, for real: no error, no warning."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bookbot_worker.exporters import FORMATS
+from bookbot_worker.exporters.manuscript import Manuscript
+from tests.unit.test_exporters_hostile import HOSTILE_TEXTS, HOSTILE_TITLES, manuscript, quiet, row
+
+pytestmark = pytest.mark.acceptance
+
+PROSE = (
+    "The tide had gone out. She counted the boats twice.\n\n“You will be late,” said Tomas, and did not move.\n\n" * 40
+)
+RICH = """## A letter
+
+> Dear *Ana*,
+>
+> the **ledger** is ~~lost~~ `found`.
+
+- salt
+- water
+  1. fresh
+  2. stale
+
+| boat | count |
+|:-----|------:|
+| Rosa | 2 |
+
+---
+
+[the port](https://example.org/a?b=c#d), <ana@example.org>, ![a map of the bay](map.png)
+
+```text
+<code> & more
+```"""
+SENTENCES = {
+    "ar": "انحسر المد قبل أن تستيقظ، وكانت السفن \u2067مائلة\u2069 على الرمل.",
+    "he": "הים נסוג לפני שהתעוררה.",
+    "ja": "潮が引いたのは、彼女が目を覚ます前だった。",
+    "zh": "她醒来之前，潮水已经退去。𠮷",
+}
+
+
+def epubcheck(environ: Mapping[str, str] = os.environ) -> Path:
+    """EPUBCheck's jar. Fails the test, saying how to install it, where there is none."""
+    installed = [*sorted(Path("/usr/share/java").glob("epubcheck*.jar")), Path("/usr/bin/epubcheck")]
+    candidates = [Path(environ["EPUBCHECK_JAR"])] if environ.get("EPUBCHECK_JAR") else installed
+    jar = next((path for path in candidates if path.is_file()), None)
+    if jar is None or shutil.which("java", path=environ.get("PATH")) is None:
+        pytest.fail(
+            "EPUBCheck and Java are needed to judge the EPUBs: apt-get install epubcheck, or set EPUBCHECK_JAR to the "
+            "jar of https://www.w3.org/publishing/epubcheck/ and put java on the PATH"
+        )
+    return jar
+
+
+def judged(book: Manuscript, folder: Path) -> subprocess.CompletedProcess[str]:
+    """EPUBCheck's verdict on the book."""
+    path = folder / "book.epub"
+    path.write_bytes(FORMATS["epub"].render(book, quiet))
+    command = ["java", "-jar", str(epubcheck()), "--failonwarnings", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def normal_book() -> Manuscript:
+    """A novel as the offline author leaves it, and every element Markdown can make."""
+    scenes = [row(PROSE, chapter=n // 3 + 1, position=n, chapter_title=f"Tide {n // 3}") for n in range(9)]
+    return manuscript(*scenes, row(RICH, chapter=4, position=10, provider="offline"))
+
+
+def hostile_book() -> Manuscript:
+    """Every hostile title and text in one book."""
+    scenes = [row(text, chapter=n, position=n) for n, text in enumerate(HOSTILE_TEXTS)]
+    titled = [row("x", chapter=100 + n, position=100 + n, chapter_title=t) for n, t in enumerate(HOSTILE_TITLES)]
+    title = "".join(HOSTILE_TITLES[:-1])
+    return manuscript(*scenes, *titled, title=title, author=title, language="en-us-us")
+
+
+def book_of_scripts() -> Manuscript:
+    """An Arabic book with chapters in other scripts."""
+    scenes = [
+        row(sentence * 20, chapter=n, position=n, chapter_title=f"{language}: {sentence}")
+        for n, (language, sentence) in enumerate(SENTENCES.items())
+    ]
+    return manuscript(*scenes, title=SENTENCES["ar"], author=SENTENCES["ja"], language="ar")
+
+
+@pytest.mark.parametrize("make", [normal_book, hostile_book, book_of_scripts])
+def test_epubcheck_finds_nothing_to_say(make: object, tmp_path: Path) -> None:
+    verdict = judged(make(), tmp_path)
+    assert verdict.returncode == 0, verdict.stdout + verdict.stderr
+    assert "0 fatals / 0 errors / 0 warnings" in verdict.stdout + verdict.stderr
+
+
+def test_epubcheck_would_notice_a_broken_book(tmp_path: Path) -> None:
+    path = tmp_path / "book.epub"
+    content = FORMATS["epub"].render(manuscript(row("A.")), quiet)
+    path.write_bytes(content.replace(b"application/epub+zip", b"application/epub+zap", 1))
+    command = ["java", "-jar", str(epubcheck()), "--failonwarnings", str(path)]
+    assert subprocess.run(command, capture_output=True, timeout=100, check=False).returncode != 0
+
+
+@pytest.mark.parametrize("environ", [{"EPUBCHECK_JAR": "/nowhere.jar", "PATH": os.environ["PATH"]}, {"PATH": ""}])
+def test_a_missing_epubcheck_is_a_failure_that_says_how_to_install_it(environ: dict[str, str]) -> None:
+    with pytest.raises(pytest.fail.Exception, match="apt-get install epubcheck"):
+        epubcheck(environ)
