@@ -23,7 +23,7 @@ def file_name(title: str, extension: str) -> str:
     composed = unicodedata.normalize("NFC", title)
     # Category C: controls, invisible format and bidi controls, surrogates, unassigned.
     seen = "".join(c for c in _SEPARATORS.sub(" ", composed) if unicodedata.category(c)[0] != "C")
-    stem = _SEPARATORS.sub(" ", seen).lstrip(" .-~").rstrip(" .")
+    stem = _SEPARATORS.sub(" ", seen).lstrip(" .-~")
     if _RESERVED.match(stem):
         stem = f"{FALLBACK} {stem}"
     suffix = f".{extension}"
