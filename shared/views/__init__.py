@@ -1,0 +1,31 @@
+"""What the web and the CLI show: read-only queries that return plain dictionaries.
+
+Keys are the column names of the tables, exactly; what a view adds (counts, words, roll-ups) is named in its
+docstring. Nothing here writes, locks or decides. Instants stay `datetime` until `jsonable` turns a result
+into JSON.
+"""
+
+from shared.views.books import get_book, list_books
+from shared.views.documents import jsonable, parse_instant, parse_object
+from shared.views.files import get_file, list_files, newest_file
+from shared.views.finding import find_id
+from shared.views.jobs import active_job_with_key, count_jobs_by_state, get_job, list_descendants, list_jobs
+from shared.views.logs import job_logs
+
+__all__ = [
+    "active_job_with_key",
+    "count_jobs_by_state",
+    "find_id",
+    "get_book",
+    "get_file",
+    "get_job",
+    "job_logs",
+    "jsonable",
+    "list_books",
+    "list_descendants",
+    "list_files",
+    "list_jobs",
+    "newest_file",
+    "parse_instant",
+    "parse_object",
+]

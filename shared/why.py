@@ -1,0 +1,195 @@
+"""Why a waiting job is waiting: one question, one answer, for the CLI, the API and the pages.
+
+`load_facts` asks the database, `why_waiting` decides; the order of its rules is the order in which a person
+would want to know. Nothing is changed, and the answer is as current as the moment it was read.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased
+
+from shared.clock import db_now
+from shared.errors import NotFound
+from shared.models import Book, Chunk, Job, JobDependency, Queue, Worker
+from shared.states import ACTIVE, JobState, LockScope
+
+COUNTED = 1000
+"""Places in line are counted up to here; beyond, the answer says "more than"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What one reading of the database says about a job. `position` counts from 1 among the jobs that are due.
+
+    `blockers`: (job_id, state) of the jobs it depends on and that are not done. `knows_type` and `serves_queue`:
+    whether a live worker runs this type, and whether one of those also serves this queue.
+    """
+
+    state: str
+    job_type: str
+    queue: str
+    run_at: datetime
+    now: datetime
+    attempt: int = 0
+    is_queue_paused: bool = False
+    queue_limit: int | None = None
+    queue_running: int = 0
+    blockers: tuple[tuple[str, str], ...] = ()
+    book_locked_by: str | None = None
+    chunk_locked_by: str | None = None
+    earlier_job: str | None = None
+    live_workers: int = 0
+    knows_type: bool = False
+    serves_queue: bool = False
+    position: int = 1
+
+
+def why_waiting(facts: Facts) -> str:
+    """One sentence without a full stop: why the job does not run right now."""
+    if facts.state != JobState.WAITING:
+        return f"not waiting: it is {facts.state}"
+    if facts.blockers:
+        shown = ", ".join(f"{job_id} ({state})" for job_id, state in facts.blockers[:3])
+        more = f" and {len(facts.blockers) - 3} more" if len(facts.blockers) > 3 else ""
+        return f"blocked until other jobs are done: {shown}{more}"
+    if facts.run_at > facts.now:
+        again = f", to start attempt {facts.attempt + 1}" if facts.attempt else ""
+        return f"scheduled for {_shown(facts.run_at)}{again}"
+    if facts.is_queue_paused:
+        return f"the queue {facts.queue!r} is paused"
+    if not facts.live_workers:
+        return "no worker is running; start one with: bookbot-worker run"
+    if not facts.knows_type:
+        return f"no live worker knows the job type {facts.job_type!r}"
+    if not facts.serves_queue:
+        return f"no live worker that knows {facts.job_type!r} serves the queue {facts.queue!r}"
+    if facts.queue_limit is not None and facts.queue_running >= facts.queue_limit:
+        return f"the queue {facts.queue!r} runs {facts.queue_running} jobs, its limit is {facts.queue_limit}"
+    if facts.book_locked_by:
+        return f"the book is locked by job {facts.book_locked_by}"
+    if facts.chunk_locked_by:
+        return f"a chunk it needs is locked by job {facts.chunk_locked_by}"
+    if facts.earlier_job:
+        return f"job {facts.earlier_job}, which needs the same book or chunk, comes first"
+    if facts.position > COUNTED:
+        return f"in line, more than {COUNTED} jobs are ahead"
+    return f"next in line, position {facts.position}"
+
+
+def explain(session: Session, job_id: str) -> str:
+    """`why_waiting` for the job with this id. Raises NotFound."""
+    return why_waiting(load_facts(session, job_id))
+
+
+def load_facts(session: Session, job_id: str) -> Facts:
+    """Read everything `why_waiting` wants to know about one job. Raises NotFound."""
+    job: Any = session.execute(select(Job.__table__, db_now().label("now")).where(Job.job_id == job_id)).one_or_none()
+    if job is None:
+        raise NotFound("job", job_id)
+    basic = {name: getattr(job, name) for name in ("state", "job_type", "queue", "run_at", "now", "attempt")}
+    if job.state != JobState.WAITING:
+        return Facts(**basic)
+    return Facts(
+        **basic,
+        **_queue(session, job),
+        **_locks(session, job),
+        **_workers(session, job),
+        blockers=_blockers(session, job),
+        position=_position(session, job),
+    )
+
+
+def _queue(session: Session, job: Any) -> dict[str, Any]:
+    row = session.execute(select(Queue.paused_at, Queue.max_running).where(Queue.queue == job.queue)).one_or_none()
+    if row is None:
+        return {}
+    running = select(func.count()).where(Job.state == JobState.RUNNING, Job.queue == job.queue)
+    return {
+        "is_queue_paused": row.paused_at is not None,
+        "queue_limit": row.max_running,
+        "queue_running": session.scalar(running) or 0,
+    }
+
+
+def _blockers(session: Session, job: Any) -> tuple[tuple[str, str], ...]:
+    query = (
+        select(Job.job_id, Job.state)
+        .join(JobDependency, JobDependency.depends_on_job_id == Job.job_id)
+        .where(JobDependency.job_id == job.job_id, _not_done(Job))
+        .order_by(Job.job_id)
+    )
+    return tuple((job_id, state) for job_id, state in session.execute(query))
+
+
+def _not_done(needed: Any) -> ColumnElement[bool]:
+    """Whether the job a JobDependency points at still holds the other one back."""
+    return or_(
+        needed.state.in_(sorted(ACTIVE)),
+        and_(JobDependency.needs == "completed", needed.state != JobState.COMPLETED),
+    )
+
+
+def _locks(session: Session, job: Any) -> dict[str, Any]:
+    """Who holds what this job needs: its book, and its chunk or (for a job on the whole book) any chunk."""
+    if job.lock_scope is None:
+        return {}
+    needed = (Chunk.book_id == job.book_id) & Chunk.locked_by_job_id.is_not(None)
+    if job.lock_scope == LockScope.CHUNK:
+        needed &= Chunk.chunk_id == job.chunk_id
+    earlier = aliased(Job)
+    wants_the_same = or_(earlier.lock_scope == LockScope.BOOK, earlier.chunk_id == job.chunk_id)
+    before = (
+        select(earlier.job_id)
+        .where(earlier.book_id == job.book_id, earlier.lock_scope.is_not(None), wants_the_same)
+        .where(_comes_first(earlier, job))
+        .order_by(earlier.priority.desc(), earlier.run_at, earlier.job_id)
+        .limit(1)
+    )
+    return {
+        "book_locked_by": session.scalar(select(Book.locked_by_job_id).where(Book.book_id == job.book_id)),
+        "chunk_locked_by": session.scalar(select(Chunk.locked_by_job_id).where(needed).limit(1)),
+        "earlier_job": session.scalar(before),
+    }
+
+
+def _workers(session: Session, job: Any) -> dict[str, Any]:
+    """Live workers: running, and heard of within their lease. An empty list of queues means all of them."""
+    live = (Worker.state == "running") & or_(Worker.lease_until.is_(None), Worker.lease_until > db_now())
+    found = session.execute(select(Worker.job_types, Worker.queues).where(live)).all()
+    knowing = [queues for job_types, queues in found if job.job_type in job_types]
+    return {
+        "live_workers": len(found),
+        "knows_type": bool(knowing),
+        "serves_queue": any(not queues or job.queue in queues for queues in knowing),
+    }
+
+
+def _position(session: Session, job: Any) -> int:
+    """1 + how many jobs of the same queue come first in claim order; counting stops at COUNTED + 1."""
+    other = aliased(Job)
+    ahead = select(other.job_id).where(other.queue == job.queue, _comes_first(other, job)).limit(COUNTED)
+    return 1 + (session.scalar(select(func.count()).select_from(ahead.subquery())) or 0)
+
+
+def _comes_first(other: Any, job: Any) -> ColumnElement[bool]:
+    """Whether `other` waits, is due and not blocked, and stands before `job` in claim order."""
+    needed = aliased(Job)
+    is_blocked = (
+        select(JobDependency.job_id)
+        .join(needed, needed.job_id == JobDependency.depends_on_job_id)
+        .where(JobDependency.job_id == other.job_id, _not_done(needed))
+        .exists()
+    )
+    place = tuple_(literal(job.run_at, Job.run_at.type), literal(job.job_id, Job.job_id.type))
+    stands_before = or_(
+        other.priority > job.priority,
+        (other.priority == job.priority) & (tuple_(other.run_at, other.job_id) < place),
+    )
+    return and_(other.state == JobState.WAITING, other.run_at <= db_now(), stands_before, ~is_blocked)
+
+
+def _shown(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
