@@ -11,9 +11,11 @@ from shared.views.files import get_file, list_files, newest_file
 from shared.views.finding import find_id
 from shared.views.jobs import active_job_with_key, count_jobs_by_state, get_job, list_descendants, list_jobs
 from shared.views.logs import job_logs
+from shared.views.readiness import check_ready
 
 __all__ = [
     "active_job_with_key",
+    "check_ready",
     "count_jobs_by_state",
     "find_id",
     "get_book",

@@ -1,0 +1,119 @@
+"""The real server process: it starts, answers over sockets, refuses to be exposed, and ends when told."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.settings import Settings
+
+pytestmark = pytest.mark.acceptance
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def request(url: str, body: bytes | None = None) -> tuple[int, Any]:
+    """Status and JSON of one request; errors of HTTP are answers too."""
+    asked = urllib.request.Request(url, data=body, headers={"content-type": "application/json"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+@contextmanager
+def server(cwd: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A running `bookbot-web` that answers."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bookbot_web", "--port", str(port)],
+        cwd=cwd,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                request(f"{url}/api/health")
+                break
+            except OSError:
+                assert process.poll() is None, process.communicate()[0]
+                assert time.monotonic() < deadline, "the server did not answer within 30 s"
+                threading.Event().wait(0.1)
+        yield url, process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_the_server_enqueues_survives_a_flood_and_ends_cleanly(settings: Settings, tmp_path: Path) -> None:
+    with server(tmp_path, DATABASE_URL=settings.database_url.get_secret_value()) as (url, process):
+        status, job = request(f"{url}/api/jobs", b'{"job_type": "demo"}')
+        assert (status, job["state"]) == (201, "waiting")
+        status, problem = request(f"{url}/api/jobs", b"x" * 10_000_000)
+        assert (status, problem["status"]) == (413, 413)
+        assert request(f"{url}/api/jobs/{job['job_id']}")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert "Traceback" not in output
+
+
+def test_while_the_database_is_away_requests_get_503_and_no_password_is_shown(tmp_path: Path) -> None:
+    away = f"postgresql://someone:hunter2@127.0.0.1:{free_port()}/nowhere"
+    with server(tmp_path, DATABASE_URL=away) as (url, process):
+        assert request(f"{url}/api/health")[0] == 503
+        status, problem = request(f"{url}/api/jobs", b'{"job_type": "demo"}')
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    assert status == 503
+    assert "hunter2" not in output + str(problem)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "words"),
+    [
+        (["--host", "0.0.0.0"], {}, "BOOKBOT_WEB_TOKEN"),  # noqa: S104
+        (["--host", "0.0.0.0"], {"BOOKBOT_WEB_TOKEN": ""}, "BOOKBOT_WEB_TOKEN"),  # noqa: S104
+        ([], {"BOOKBOT_WEB_TOKEN": "hunter2"}, "at least 16"),
+        ([], {"DATABASE_URL": "mysql://u:hunter2@h/d"}, "not supported"),
+        ([], {}, "bookbot-worker db upgrade"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_exit_78(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str], words: str
+) -> None:
+    command = [sys.executable, "-m", "bookbot_web", "--port", str(free_port()), *arguments]
+    given = {"DATABASE_URL": f"sqlite:///{tmp_path}/none.db"} | environment
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | given, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 78
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "hunter2" not in done.stderr
+    assert not (tmp_path / "none.db").exists()
