@@ -1,0 +1,78 @@
+"""`books create`, `books list`, `books show`."""
+
+from pathlib import Path
+
+import click
+
+from bookbot_worker.cli.database import reading, writing
+from bookbot_worker.cli.inputs import read_text
+from bookbot_worker.cli.new_book import create_book
+from bookbot_worker.cli.output import Column, one_line, print_fields, print_json, print_rows
+from shared.views import get_book, list_books
+
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="JSON with the column names, for programs.")
+
+COLUMNS = (
+    Column("BOOK_ID", lambda row: row["book_id"]),
+    Column("SCENES", lambda row: f"{row['scenes_written']}/{row['scenes']}"),
+    Column("WORDS", lambda row: row["words"]),
+    Column("LOCKED BY JOB", lambda row: row["locked_by_job_id"] or "-"),
+    Column("TITLE", lambda row: row["title"]),
+)
+
+
+@click.group()
+def books() -> None:
+    """Start books and see how far they are."""
+
+
+@books.command()
+@click.option("--title", required=True, help="The book's title.")
+@click.option("--brief-file", required=True, type=click.Path(path_type=Path), help="What the book is about.")
+@click.option("--style-file", required=True, type=click.Path(path_type=Path), help="How it is to be written.")
+@JSON_OPTION
+def create(title: str, brief_file: Path, style_file: Path, as_json: bool) -> None:
+    """Create a book from a brief and a style; prints its id."""
+    brief, style = read_text("brief-file", brief_file), read_text("style-file", style_file)
+    with writing() as session:
+        book_id = create_book(session, title, brief, style).book_id
+    if not as_json:
+        click.echo(book_id)
+        click.echo(f"Next: bookbot-worker jobs enqueue create_foundation --book {book_id}", err=True)
+        return
+    with reading() as session:
+        print_json(get_book(session, book_id))
+
+
+@books.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@JSON_OPTION
+def list_(limit: int, as_json: bool) -> None:
+    """List books, newest first."""
+    with reading() as session:
+        rows = list_books(session, limit=limit)
+    print_rows(rows, COLUMNS, as_json=as_json, empty="No books yet. Start one with: bookbot-worker books create")
+
+
+@books.command()
+@click.argument("book_id")
+@JSON_OPTION
+def show(book_id: str, as_json: bool) -> None:
+    """Show a book with its chapters and scenes. BOOK_ID may be its unique beginning."""
+    with reading() as session:
+        book = get_book(session, book_id)
+    if as_json:
+        print_json(book)
+        return
+    print_fields(
+        [
+            *((name, book[name]) for name in ("book_id", "title", "created_at", "locked_by_job_id", "props", "words")),
+            ("scenes", f"{book['scenes_written']} of {book['scenes']} written"),
+            ("chunks", ", ".join(f"{count} {kind}" for kind, count in book["chunks"].items())),
+        ]
+    )
+    for chapter in book["chapters"]:
+        click.echo(f"\nChapter {chapter['chapter'] or '-'}, {chapter['words']} words")
+        for scene in chapter["scenes"]:
+            title = one_line(scene["props"].get("title", ""))
+            click.echo(f"  {scene['chunk_id']}  {scene['state']:<8} {scene['word_count']:>6} words  {title}".rstrip())

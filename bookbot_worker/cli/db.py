@@ -1,0 +1,28 @@
+"""`db upgrade` and `db check`: the schema of the database the settings name."""
+
+import click
+
+from bookbot_worker.cli.database import checked_engine
+from shared import schema
+from shared.database import default_engine
+
+
+@click.group()
+def db() -> None:
+    """Set up the database, or see whether it is up to date."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Create the tables, or bring them up to date. Safe to repeat."""
+    engine = default_engine()
+    before = schema.current(engine)
+    after = schema.upgrade(engine)
+    click.echo(f"{after} (nothing to do)" if before == after else f"{after} (was {before or 'empty'})")
+
+
+@db.command()
+def check() -> None:
+    """Exit 0 if the schema is the one this version needs, 78 if not."""
+    engine = checked_engine()
+    click.echo(schema.current(engine))

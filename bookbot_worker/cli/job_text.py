@@ -1,0 +1,54 @@
+"""How a job reads on a terminal: as a row, as a page, as a name in a crowd of its siblings."""
+
+import click
+
+from bookbot_worker.cli.output import Column, Row, block, one_line, percent, print_fields, shown
+
+COLUMNS = (
+    Column("JOB_ID", lambda row: row["job_id"]),
+    Column("STATE", lambda row: row["state"]),
+    Column("TYPE", lambda row: row["job_type"]),
+    Column("DONE", percent),
+    Column("CREATED_AT", lambda row: row["created_at"]),
+    Column("MESSAGE", lambda row: row["error_message"] or row["progress_message"] or ""),
+)
+
+_PAGE = (
+    "job_id", "job_type", "state", "queue", "priority", "book_id", "chunk_id", "parent_job_id", "unique_key",
+    "created_at", "run_at", "started_at", "completed_at", "cancel_requested_at", "deadline_at", "worker_id",
+)  # fmt: skip
+
+
+def print_job(job: Row, reason: str | None) -> None:
+    """One job as a page; `reason` is why it waits, None where it does not."""
+    message = f" ({one_line(job['progress_message'])})" if job["progress_message"] else ""
+    children = ", ".join(f"{count} {state}" for state, count in sorted(job["children"].items()))
+    print_fields(
+        [
+            *((name, job[name]) for name in _PAGE),
+            ("why waiting", reason),
+            ("attempt", f"{job['attempt']} of {job['max_attempts']}"),
+            ("progress", percent(job, "rolled_progress") + message),
+            ("started jobs", children),
+            ("depends_on", "\n".join(job["depends_on"])),
+            ("cost_usd", f"{job['rolled_cost_usd']:.4f}" if job["rolled_cost_usd"] else None),
+            ("log lines", job["log_count"]),
+            ("props", job["props"]),
+            ("result", job["result"]),
+            ("error", job["error_message"]),
+        ]
+    )
+    if job["error_trace"]:
+        click.echo(f"\n{shown(job['error_trace']).rstrip()}")
+
+
+def name_of(row: Row) -> str:
+    """What tells a job from its siblings: its type and the scene it is about."""
+    props = row.get("chunk_props") or {}
+    about = props.get("title") or (f"chapter {row['chapter']}" if row.get("chapter") else "")
+    return one_line(f"{row['job_type']} {about}".strip())
+
+
+def log_line(row: Row) -> str:
+    """One line of a job's log as text; its further lines are indented."""
+    return f"{shown(row['created_at'])}  {shown(row['level']):<8} {block(row['message'], 4)}"

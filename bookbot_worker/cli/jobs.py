@@ -1,0 +1,156 @@
+"""`jobs`: enqueue, list, show, cancel, retry, why. Following a job as it runs is in `follow.py`."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+from sqlalchemy import select
+
+from bookbot_worker.cli.books import JSON_OPTION
+from bookbot_worker.cli.database import reading, writing
+from bookbot_worker.cli.follow import logs, watch
+from bookbot_worker.cli.inputs import read_props
+from bookbot_worker.cli.job_text import COLUMNS, print_job
+from bookbot_worker.cli.output import print_json, print_rows
+from shared.control import cancel_job, retry_job
+from shared.enqueue import create_job
+from shared.models import Book, Chunk, Job
+from shared.states import JobState
+from shared.views import find_id, get_job, list_jobs, parse_instant
+from shared.why import explain
+
+
+class Instant(click.ParamType[datetime]):
+    """An instant in ISO 8601 with its time zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, _param: click.Parameter | None, _context: click.Context | None) -> datetime:
+        """Raises InvalidInput."""
+        return value if isinstance(value, datetime) else parse_instant("run-at", str(value))
+
+
+@click.group()
+def jobs() -> None:
+    """Enqueue jobs, watch them, call them off, run them again."""
+
+
+jobs.add_command(logs)
+jobs.add_command(watch)
+
+
+@jobs.command()
+@click.argument("job_type")
+@click.option("--book", help="The book it is about.")
+@click.option("--chunk", help="The chunk (scene) it is about; its book need not be named.")
+@click.option("--props", metavar="JSON|@FILE|-", help="The job's parameters, a JSON object.")
+@click.option("--queue", help="Another queue than the type's own.")
+@click.option("--priority", type=int, default=0, show_default=True, help="Higher runs first.")
+@click.option("--run-at", type=Instant(), help="Not before this time, such as 2030-01-31T09:00:00Z.")
+@click.option("--unique-key", help="While a job with this key waits or runs, that job is the answer.")
+@click.option("--depends-on", multiple=True, metavar="JOB_ID", help="Only after this job completed; repeatable.")
+@JSON_OPTION
+def enqueue(
+    job_type: str, book: str | None, chunk: str | None, props: str | None, depends_on: tuple[str, ...], as_json: bool,
+    **given: Any,
+) -> None:  # fmt: skip
+    """Enqueue a job; prints its id."""
+    parameters = read_props(props)
+    with writing() as session:
+        chunk_id = find_id(session, Chunk.chunk_id, "chunk", chunk) if chunk else None
+        book_id = find_id(session, Book.book_id, "book", book) if book else None
+        if chunk_id and not book_id:
+            book_id = session.scalar(select(Chunk.book_id).where(Chunk.chunk_id == chunk_id, Chunk.is_latest))
+        needed = [find_id(session, Job.job_id, "depends-on", other) for other in depends_on]
+        job = create_job(
+            job_type=job_type, book_id=book_id, chunk_id=chunk_id, props=parameters, depends_on=needed,
+            session=session, **given,
+        )  # fmt: skip
+        job_id = job.job_id
+    _print_id(job_id, as_json)
+
+
+@jobs.command("list")
+@click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only jobs in this state.")
+@click.option("--type", "job_type", help="Only jobs of this type.")
+@click.option("--book", help="Only jobs of this book.")
+@click.option("--queue", help="Only jobs of this queue.")
+@click.option("--parent", help="Only jobs this job started.")
+@click.option("--before", help="Only jobs older than this one, for the next page.")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@JSON_OPTION
+def list_(book: str | None, parent: str | None, before: str | None, as_json: bool, **filters: Any) -> None:
+    """List jobs, newest first."""
+    with reading() as session:
+        rows = list_jobs(
+            session,
+            book_id=find_id(session, Book.book_id, "book", book) if book else None,
+            parent_job_id=find_id(session, Job.job_id, "parent", parent) if parent else None,
+            before=find_id(session, Job.job_id, "before", before) if before else None,
+            **filters,
+        )
+    print_rows(rows, COLUMNS, as_json=as_json, empty="No jobs.")
+
+
+@jobs.command()
+@click.argument("job_id")
+@JSON_OPTION
+def show(job_id: str, as_json: bool) -> None:
+    """Show a job, what it started, and why it waits. JOB_ID may be its unique beginning."""
+    with reading() as session:
+        job = get_job(session, job_id)
+        reason = explain(session, job["job_id"]) if job["state"] == JobState.WAITING else None
+    if as_json:
+        print_json(job | {"why": reason})
+    else:
+        print_job(job, reason)
+
+
+@jobs.command()
+@click.argument("job_id")
+@JSON_OPTION
+def cancel(job_id: str, as_json: bool) -> None:
+    """Call off a job and everything it started; prints its state. A running job stops when its worker agrees."""
+    with writing() as session:
+        found = find_id(session, Job.job_id, "job", job_id)
+        state = cancel_job(found, session=session)
+    if state is JobState.RUNNING:
+        click.echo("It runs; its worker was asked to stop it.", err=True)
+    if not as_json:
+        click.echo(state)
+        return
+    with reading() as session:
+        print_json(get_job(session, found))
+
+
+@jobs.command()
+@click.argument("job_id")
+@JSON_OPTION
+def retry(job_id: str, as_json: bool) -> None:
+    """Run an ended job again; prints its id. Attempts and log lines are kept."""
+    with writing() as session:
+        found = find_id(session, Job.job_id, "job", job_id)
+        retry_job(found, session=session)
+    _print_id(found, as_json)
+
+
+@jobs.command()
+@click.argument("job_id")
+@JSON_OPTION
+def why(job_id: str, as_json: bool) -> None:
+    """Say why a job is waiting."""
+    with reading() as session:
+        found = find_id(session, Job.job_id, "job", job_id)
+        reason = explain(session, found)
+    if as_json:
+        print_json({"job_id": found, "why": reason})
+    else:
+        click.echo(reason)
+
+
+def _print_id(job_id: str, as_json: bool) -> None:
+    if not as_json:
+        click.echo(job_id)
+        return
+    with reading() as session:
+        print_json(get_job(session, job_id))

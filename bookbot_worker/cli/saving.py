@@ -1,0 +1,41 @@
+"""Writing finished files to the disk: under safe names, whole or not at all, never over another file unasked."""
+
+import itertools
+from pathlib import Path
+
+from bookbot_worker.exporters.names import file_name
+from shared.errors import Conflict
+
+
+def safe_name(name: str) -> str:
+    """`name` as the name of a file in the current directory, whatever it holds."""
+    stem, _, extension = name.rpartition(".")
+    return file_name(stem, extension) if stem and extension.isalnum() else file_name(name, "bin")
+
+
+def save(path: Path, content: bytes, *, replace: bool = False) -> None:
+    """Write `content` to `path`. Raises Conflict where it exists and `replace` is off, OSError from the disk."""
+    try:
+        file = path.open("wb" if replace else "xb")
+    except FileExistsError:
+        raise Conflict(f"{path} exists; choose another --output, or replace it with --force") from None
+    try:
+        with file:
+            file.write(content)
+    except OSError:
+        if not replace:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def save_beside(directory: Path, name: str, content: bytes) -> Path:
+    """Write `content` into `directory` under `name`, or "name (2)", … where that exists; returns the path."""
+    plain = Path(safe_name(name))
+    for number in itertools.count(1):
+        path = directory / (plain.name if number == 1 else f"{plain.stem} ({number}){plain.suffix}")
+        try:
+            save(path, content)
+        except Conflict:
+            continue
+        return path
+    raise AssertionError("unreachable: the numbers do not end")
