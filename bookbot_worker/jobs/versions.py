@@ -1,0 +1,85 @@
+"""Adding to a book: new chunks, and new versions of those there are. Text is never edited in place.
+
+Owns what a version carries over from the one before. It only adds to the session; the processor settles.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bookbot_worker.books import words
+from shared.ids import new_id
+from shared.models import Chunk
+
+
+def latest(session: Session, book_id: str, *types: str) -> Sequence[Chunk]:
+    """The latest, not deleted chunks of a book of these types, in reading order."""
+    return session.scalars(
+        select(Chunk)
+        .where(Chunk.book_id == book_id, Chunk.type.in_(types), Chunk.is_latest, ~Chunk.is_deleted)
+        .order_by(Chunk.position, Chunk.chunk_id)
+    ).all()
+
+
+def add_chunk(
+    session: Session,
+    book_id: str,
+    type_: str,
+    text: str,
+    *,
+    job_id: str | None,
+    position: float = 0.0,
+    chapter: int | None = None,
+    props: Mapping[str, Any] | None = None,
+) -> Chunk:
+    """The first version of a new chunk."""
+    chunk = Chunk(
+        chunk_id=new_id(),
+        version=1,
+        book_id=book_id,
+        is_latest=True,
+        type=type_,
+        text=text,
+        chapter=chapter,
+        position=position,
+        word_count=words.count(text),
+        props=dict(props or {}),
+        job_id=job_id,
+    )
+    session.add(chunk)
+    return chunk
+
+
+def add_version(
+    session: Session,
+    chunk: Chunk,
+    text: str,
+    *,
+    job_id: str | None,
+    props: Mapping[str, Any] | None = None,
+    position: float | None = None,
+    chapter: int | None = None,
+) -> Chunk:
+    """The next version of `chunk`, which must be the latest; `props` are added to the ones it has.
+
+    Chapter and position stay as they are where they are None. Both rows are written in one flush, the old one first
+    (SQLAlchemy updates a table before it inserts into it), so that there are never two latest versions.
+    """
+    version = Chunk(
+        chunk_id=chunk.chunk_id,
+        version=chunk.version + 1,
+        book_id=chunk.book_id,
+        is_latest=True,
+        type=chunk.type,
+        text=text,
+        chapter=chunk.chapter if chapter is None else chapter,
+        position=chunk.position if position is None else position,
+        word_count=words.count(text),
+        props={**chunk.props, **(props or {})},
+        job_id=job_id,
+    )
+    chunk.is_latest = False
+    session.add(version)
+    return version

@@ -1,0 +1,241 @@
+"""The offline author's scenes: opening, the plot retold sentence by sentence, talk, closing, at the length asked for.
+
+Owns the order of what happens in a scene and its length; the sentences come from `grammar.py`, the plot from the
+scene's section of the outline.
+"""
+
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from bookbot_worker.llm.offline.dialogue import exchange
+from bookbot_worker.llm.offline.grammar import Cast, Deck, Writer
+from bookbot_worker.llm.offline.reading import (
+    lines_labelled,
+    named_in,
+    pronoun_of,
+    read_brief,
+    sentences,
+    things_in,
+    units,
+)
+from bookbot_worker.llm.offline.tables import table
+from bookbot_worker.llm.offline.verbs import Tense, in_first_person, in_past
+
+_WORD = re.compile(r"[^\W_]+(?:['’‐-][^\W_]+)*")
+_SCENE_ID = re.compile(r"\[\[scene (\d{1,6})\]\]", re.IGNORECASE)
+_PRESENT = re.compile(r"\bpresent[- ]tense\b|\bin the present\b", re.IGNORECASE)
+_FIRST = re.compile(r"\bfirst[- ]person\b", re.IGNORECASE)
+_WORDS_PER_BLOCK = 58
+_CLOSING_WORDS = 30
+_SPOKEN = "”"
+
+# How many cards of a deck a scene of 500 words takes, roughly: the next scene starts behind them.
+_CARDS = {
+    "opening": 1,
+    "arrive": 1,
+    "notice": 4,
+    "move": 4,
+    "think": 4,
+    "remember": 1,
+    "other": 2,
+    "short": 5,
+    "after": 4,
+}
+_CARDS |= {"turn": 2, "pass": 1, "close": 2, "alone": 2, "exchanges": 3, "beats_me": 3, "beats_other": 3}
+_CARDS |= {"sound": 3, "smell": 2, "sight": 2, "surface": 4, "weather": 1, "time": 1}
+
+# What a paragraph is made of, by the kind of moment.
+_SHAPES = {
+    "plot": (("PLOT", "after"), ("PLOT", "after", "short"), ("PLOT", "move", "think"), ("short", "PLOT", "after")),
+    "pause": (
+        ("notice", "move"),
+        ("move", "notice", "think"),
+        ("think", "short"),
+        ("notice", "short", "move"),
+        ("remember", "move"),
+    ),
+    "turn": (("turn", "after"), ("turn", "short", "think"), ("pass", "turn"), ("notice", "turn")),
+    "other": (("other", "think"), ("other", "short", "notice"), ("notice", "other"), ("other", "move")),
+    "alone": (("alone", "move"), ("remember", "think"), ("alone", "short", "notice"), ("think", "alone")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SceneOrder:
+    """What is asked: the parts of the prompt that matter to a scene, and how many words."""
+
+    brief: str
+    style: str
+    section: str
+    characters: str
+    settings: str
+    words: int
+
+
+def write_scene(order: SceneOrder, seed: str) -> str:
+    """The prose of a scene, `order.words` long within about a tenth; the same for the same order and seed."""
+    cast = _cast(order)
+    number = int(found.group(1)) if (found := _SCENE_ID.search(order.section)) else 0
+    book = order.brief or seed
+    writer = Writer(cast, _decks(order, book, number), random.Random(seed))  # noqa: S311 - prose, not cryptography
+    plot = _plot(order, cast)
+    paragraphs = [_paragraph(writer, ("opening", "arrive"), "")]
+    room = order.words - _count(paragraphs[0]) - _CLOSING_WORDS
+    blocks = max(1, len(plot), round(room / _WORDS_PER_BLOCK))
+    told = 0
+    block = 0
+    while room > 0 and (told < len(plot) or room > _WORDS_PER_BLOCK // 4):
+        is_due = told < len(plot) and block * len(plot) >= told * blocks
+        may_talk = not paragraphs[-1].endswith(_SPOKEN)
+        paragraph = _moment(writer, plot[told] if is_due else "", room, may_talk)
+        told += is_due
+        block += 1
+        if not paragraph:
+            break
+        paragraphs.append(paragraph)
+        room -= _count(paragraph)
+    paragraphs.append(_closing(writer, order.words - sum(map(_count, paragraphs))))
+    return "\n\n".join(paragraphs)
+
+
+def senses_for(where: str) -> dict[str, list[str]]:
+    """What there is to hear, smell, see and touch in the kind of place that `where` (lower case) names most."""
+    kinds = table("senses")["kinds"]
+    seen = Counter(re.findall(r"\w+", where))
+    weights = {name: sum(seen[word] for word in kind["words"]) for name, kind in kinds.items()}
+    heaviest = max(weights.values())
+    chosen = [kinds[name] for name in weights if name == "any" or weights[name] * 2 > heaviest]
+    return {
+        sense: [filler for kind in chosen for filler in kind[sense]]
+        for sense in ("sound", "smell", "sight", "surface", "weather")
+    }
+
+
+def _cast(order: SceneOrder) -> Cast:
+    brief = read_brief(order.brief)
+    present = (
+        lines_labelled(order.section, "characters") or list(named_in(order.section, brief.people)) or list(brief.people)
+    )
+    places = (
+        lines_labelled(order.section, "setting") or list(named_in(order.section, brief.places)) or list(brief.places)
+    )
+    known = f"{order.characters}\n{order.brief}\n{order.section}"
+    who = present[0] if present else "The stranger"
+    other = present[1] if len(present) > 1 else ""
+    absent = next((name for name in (*present[2:], *brief.people) if name not in present[:2]), "")
+    first_person = bool(_FIRST.search(order.style))
+    story = " ".join(_story(order.section))
+    return Cast(
+        who=_first(who),
+        pronoun="i" if first_person else pronoun_of(who, known),
+        other=_first(other),
+        other_pronoun=pronoun_of(other, known) if other else "they",
+        absent=_first(absent),
+        place=_in_sentence(places[0] if places else "the house"),
+        things=things_in(story, order.brief) or things_in(order.brief, order.brief) or ("the letter", "the other key"),
+        tense=Tense.PRESENT if _PRESENT.search(order.style) else Tense.PAST,
+    )
+
+
+def _decks(order: SceneOrder, book: str, number: int) -> dict[str, Deck]:
+    prose, talk = table("prose"), table("talk")
+    cards = {name: list(prose[name]) for name in prose}
+    cards |= {name: talk[name] for name in ("beats_me", "beats_other")}
+    cards["exchanges"] = [str(index) for index in range(len(talk["exchanges"]))]
+    cards["time"] = table("senses")["times"]
+    cards |= senses_for(f"{order.section}\n{order.settings}\n{order.brief}".lower())
+    share = max(1.0, order.words / 500)
+    return {name: Deck(deck, f"{book}/{name}", round(number * _CARDS[name] * share)) for name, deck in cards.items()}
+
+
+def _plot(order: SceneOrder, cast: Cast) -> list[str]:
+    """The sentences of the scene's section, in the tense and person of the scene."""
+    brief = read_brief(order.brief)
+    people = (*lines_labelled(order.section, "characters"), *brief.people)
+    names = frozenset(word for name in people for word in name.split())
+    told = units(_story(order.section))
+    if cast.tense is Tense.PAST:
+        told = [in_past(sentence, names) for sentence in told]
+    if cast.is_first_person:
+        full = next((name for name in people if _first(name) == cast.who), cast.who)
+        told = [in_first_person(sentence, (full, cast.who), cast.tense) for sentence in told]
+    return told
+
+
+def _story(section: str) -> list[str]:
+    lines = [
+        line for line in section.splitlines() if not line.startswith("#") and not re.match(r"\W*\w+ ?\w*\W*:", line)
+    ]
+    return sentences(" ".join(lines))
+
+
+def _moment(writer: Writer, plot: str, room: int, may_talk: bool) -> str:
+    """The next paragraph, or the turns of an exchange; an exchange never follows another."""
+    if plot:
+        return _paragraph(writer, _shape(writer, "plot", room), plot)
+    if writer.cast.other and may_talk and room > _WORDS_PER_BLOCK // 2 and (talk := exchange(writer)):
+        return talk
+    writer.moments += 1
+    kinds = ("pause", "other", "turn") if writer.cast.other else ("alone", "pause", "turn")
+    return _paragraph(writer, _shape(writer, kinds[writer.moments % 3], room), "")
+
+
+def _shape(writer: Writer, kind: str, room: int) -> tuple[str, ...]:
+    shape = writer.rng.choice(_SHAPES[kind])
+    return (
+        shape if room > _WORDS_PER_BLOCK else tuple(part for part in shape if part != "short")[: 1 if room < 30 else 2]
+    )
+
+
+def _paragraph(writer: Writer, shape: tuple[str, ...], plot: str) -> str:
+    writer.new_paragraph()
+    told: list[str] = []
+    for part in shape:
+        if part == "PLOT":
+            writer.has_named = writer.cast.who in plot
+            told.append(plot)
+        else:
+            told.append(writer.from_deck(part))
+    return " ".join(filter(None, told))
+
+
+def _closing(writer: Writer, room: int) -> str:
+    """The last paragraph, filled up to `room` words as closely as sentences allow."""
+    writer.new_paragraph()
+    told = [writer.from_deck("close")]
+    left = room - _count(told[0])
+    while left > 8 and (before := writer.from_deck("notice" if left > 12 else "short")):
+        told.insert(0, before)
+        left -= _count(before)
+    return " ".join(told)
+
+
+def _count(text: str) -> int:
+    return len(_WORD.findall(text))
+
+
+def _first(name: str) -> str:
+    """What people are called by: the first name, without a title; names with an article stay whole."""
+    words = name.split()
+    if not words or words[0].lower() in (
+        "the",
+        "a",
+        "an",
+        "old",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "captain",
+        "sir",
+        "lady",
+        "lord",
+    ):
+        return name
+    return words[0]
+
+
+def _in_sentence(place: str) -> str:
+    return place[:1].lower() + place[1:] if place.startswith(("The ", "A ", "An ")) else place
