@@ -105,6 +105,8 @@ class Writer:
                 )
                 if told not in self.spoken:
                     self.spoken.add(told)
+                    # After the other one was the subject, "she" would be anybody.
+                    self.has_named = self.has_named and "{B}" not in template
                     return told
                 self.has_named = named
         return ""

@@ -29,22 +29,23 @@ _PRESENT = re.compile(r"\bpresent[- ]tense\b|\bin the present\b", re.IGNORECASE)
 _FIRST = re.compile(r"\bfirst[- ]person\b", re.IGNORECASE)
 _WORDS_PER_BLOCK = 58
 _CLOSING_WORDS = 30
+_SHORT = 150
 _SPOKEN = "”"
 
-# How many cards of a deck a scene of 500 words takes, roughly: the next scene starts behind them.
+# How many cards of a deck a scene of 500 words takes, as measured: the next scene starts behind them.
 _CARDS = {
     "opening": 1,
     "arrive": 1,
-    "notice": 4,
+    "notice": 6,
     "move": 4,
     "think": 4,
     "remember": 1,
-    "other": 2,
-    "short": 5,
-    "after": 4,
+    "other": 4,
+    "short": 4,
+    "after": 2,
 }
-_CARDS |= {"turn": 2, "pass": 1, "close": 2, "alone": 2, "exchanges": 3, "beats_me": 3, "beats_other": 3}
-_CARDS |= {"sound": 3, "smell": 2, "sight": 2, "surface": 4, "weather": 1, "time": 1}
+_CARDS |= {"turn": 3, "pass": 1, "close": 1, "alone": 3, "exchanges": 5, "beats_me": 5, "beats_other": 4}
+_CARDS |= {"sound": 3, "smell": 2, "sight": 1, "surface": 3, "weather": 1, "time": 1}
 
 # What a paragraph is made of, by the kind of moment.
 _SHAPES = {
@@ -81,14 +82,15 @@ def write_scene(order: SceneOrder, seed: str) -> str:
     book = order.brief or seed
     writer = Writer(cast, _decks(order, book, number), random.Random(seed))  # noqa: S311 - prose, not cryptography
     plot = _plot(order, cast)
-    paragraphs = [_paragraph(writer, ("opening", "arrive"), "")]
-    room = order.words - _count(paragraphs[0]) - _CLOSING_WORDS
+    is_short = order.words < _SHORT
+    paragraphs = [_paragraph(writer, ("opening",) if is_short else ("opening", "arrive"), "")]
+    room = order.words - _count(paragraphs[0]) - _CLOSING_WORDS // (2 if is_short else 1)
     blocks = max(1, len(plot), round(room / _WORDS_PER_BLOCK))
     told = 0
     block = 0
     while room > 0 and (told < len(plot) or room > _WORDS_PER_BLOCK // 4):
         is_due = told < len(plot) and block * len(plot) >= told * blocks
-        may_talk = not paragraphs[-1].endswith(_SPOKEN)
+        may_talk = not any(paragraph.endswith(_SPOKEN) or paragraph.startswith("“") for paragraph in paragraphs[-2:])
         paragraph = _moment(writer, plot[told] if is_due else "", room, may_talk)
         told += is_due
         block += 1
@@ -96,8 +98,8 @@ def write_scene(order: SceneOrder, seed: str) -> str:
             break
         paragraphs.append(paragraph)
         room -= _count(paragraph)
-    paragraphs.append(_closing(writer, order.words - sum(map(_count, paragraphs))))
-    return "\n\n".join(paragraphs)
+    paragraphs.append(_closing(writer, order.words - sum(map(_count, paragraphs)), 8 if is_short else 1))
+    return "\n\n".join(paragraphs).replace("'", "’")
 
 
 def senses_for(where: str) -> dict[str, list[str]]:
@@ -201,10 +203,13 @@ def _paragraph(writer: Writer, shape: tuple[str, ...], plot: str) -> str:
     return " ".join(filter(None, told))
 
 
-def _closing(writer: Writer, room: int) -> str:
-    """The last paragraph, filled up to `room` words as closely as sentences allow."""
-    writer.new_paragraph()
-    told = [writer.from_deck("close")]
+def _closing(writer: Writer, room: int, choices: int) -> str:
+    """The last paragraph: of so many closing sentences the one that fits `room` best, filled up to it."""
+    offered = []
+    for _ in range(choices):
+        writer.new_paragraph()
+        offered.append(writer.from_deck("close"))
+    told = [min(offered, key=lambda sentence: abs(room - _count(sentence)))]
     left = room - _count(told[0])
     while left > 8 and (before := writer.from_deck("notice" if left > 12 else "short")):
         told.insert(0, before)

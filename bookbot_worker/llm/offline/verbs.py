@@ -54,6 +54,7 @@ _SIMPLE = {
 _SUBJECTS = frozenset(
     {"he", "she", "it", "who", "that", "which", "nobody", "somebody", "someone", "everyone", "everybody"}
 )
+_OBJECTS = frozenset({"a", "an", "the", "it", "him", "her", "his", "them", "their", "its"})
 _PLURAL_SUBJECTS = frozenset({"they", "we", "both"})
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _QUOTED = re.compile(r"([“\"][^”\"]*[”\"])")
@@ -145,19 +146,21 @@ def _plain_in_past(text: str, names: frozenset[str]) -> str:
     result: list[str] = []
     before = ["", "", ""]
     end = 0
-    for match in _WORD.finditer(text):
+    found = list(_WORD.finditer(text))
+    nexts = [*(match.group().lower() for match in found), ""][1:]
+    for match, following in zip(found, nexts, strict=True):
         word = match.group()
         gap = text[end : match.start()]
         result.append(gap)
         if "," in gap or ";" in gap or ":" in gap:
             before = [*before[1:], ","]
-        result.append(_past_of(word, before, names))
+        result.append(_past_of(word, before, following, names))
         before = [*before[1:], word]
         end = match.end()
     return "".join(result) + text[end:]
 
 
-def _past_of(word: str, before: list[str], names: frozenset[str]) -> str:
+def _past_of(word: str, before: list[str], following: str, names: frozenset[str]) -> str:
     last = before[-1]
     lower = word.lower()
     if word.isupper() or (word[0].isupper() and last):
@@ -181,7 +184,8 @@ def _past_of(word: str, before: list[str], names: frozenset[str]) -> str:
     if base is not None and last.lower() not in _no_verb_after():
         if lower not in _ambiguous() or has_subject or last.lower() in ("and", "but", "then", "never", "not", "also"):
             return _like(word, past(base))
-        return _like(word, past(base)) if before[-2].lower() in ("a", "an") else word
+        is_next_in_a_row = last == "," and following in _OBJECTS
+        return _like(word, past(base)) if is_next_in_a_row or before[-2].lower() in ("a", "an") else word
     if (
         base is None
         and has_subject
