@@ -45,9 +45,11 @@ class Rule:
     def permitted(self) -> Iterator[None]:
         """Inside, the engine itself is at work: parking, settling, discarding."""
         before, self.is_lifted = self.is_lifted, True
+        token = rule_in_force.set(self)
         try:
             yield
         finally:
+            rule_in_force.reset(token)
             self.is_lifted = before
 
     def begin_writing(self, connection: Connection) -> None:
@@ -152,6 +154,7 @@ def _on_begin(connection: Connection) -> None:
 
 def _on_commit(connection: Connection, *_xid: Any) -> None:
     if (rule := _rule_for(connection)) is not None:
+        _undo(connection, rule)
         rule.broken("commit on a connection")
     _forbid_from_other_threads(connection)
 
@@ -159,7 +162,17 @@ def _on_commit(connection: Connection, *_xid: Any) -> None:
 def _on_rollback(connection: Connection, *_xid: Any) -> None:
     rule = _rule_for(connection)
     if rule is not None and not rule.flushing:
+        _undo(connection, rule)
         rule.broken("rollback on a connection")
+
+
+def _undo(connection: Connection, rule: Rule) -> None:
+    """Roll back what the connection holds, now.
+
+    After the exception SQLAlchemy takes its transaction for finished and would return the connection to the pool as it is, for the next job to commit.
+    """
+    with rule.permitted():
+        connection.connection.rollback()
 
 
 def _on_options(connection: Connection, options: dict[str, Any]) -> None:
@@ -206,7 +219,7 @@ def _after_session_rollback(session: Session, transaction: SessionTransaction) -
 
 
 _DATA_WORDS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
-_READING = re.compile(r"\s*(select|explain|show|pragma|values)\b", re.IGNORECASE)
+_READING = re.compile(r"\s*(select|explain|show|pragma|values|begin)\b", re.IGNORECASE)
 _NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 _COMMAND = re.compile(
     r"(?:^|;)\s*(commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b",

@@ -50,6 +50,8 @@ class Parts:
             schema.check(self.engine)
         else:
             schema.upgrade(self.engine)
+        with self.job_engine.connect():
+            pass  # the first connection of an engine asks the server about itself, and rolls back: not in a job
         watch()
         register_worker(self.engine, self.worker_id, self._settings, self.claimant.job_types)
         self.log_writer.start()

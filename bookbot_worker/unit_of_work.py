@@ -77,11 +77,20 @@ class UnitOfWork:
         return connection
 
     def discard(self) -> None:
-        """Drop everything the job wrote and give the connection back."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            with self.rule.permitted(), contextlib.suppress(Exception):
+        """Drop everything the job wrote and give the connection back.
+
+        A connection whose transaction was tampered with is thrown away instead: SQLAlchemy holds it for finished
+        and would return it to the pool with the transaction open, for the next job to commit.
+        """
+        if self._session is None:
+            return
+        session, self._session = self._session, None
+        with self.rule.permitted(), contextlib.suppress(Exception):
+            if not self.rule.violation:
                 session.close()
+                return
+        with self.rule.permitted(), contextlib.suppress(Exception):
+            session.invalidate()
 
     def _has_sent_writes(self, session: Session) -> bool:
         if self.rule.wrote or not is_postgresql(self._engine):

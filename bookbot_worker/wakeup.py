@@ -173,5 +173,6 @@ def change_hints(engine: Engine) -> ChangeHints:
 def _own_connection(engine: Engine) -> Any:
     """A driver connection that no longer belongs to the pool."""
     pooled = engine.raw_connection()
+    connection = pooled.driver_connection
     pooled.detach()
-    return pooled.driver_connection
+    return connection

@@ -103,6 +103,13 @@ def session(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+@pytest.fixture(autouse=True)
+def _fresh_catalogue() -> Iterator[None]:
+    """What a test declares is forgotten after it."""
+    yield
+    catalogue.cache_clear()
+
+
 @pytest.fixture
 def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The environment of a process that uses the test's database, also set for this process."""
@@ -112,7 +119,6 @@ def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator
     yield dict(os.environ)
     default_engine().dispose()
     default_engine.cache_clear()
-    catalogue.cache_clear()
 
 
 def with_database(url: str, name: str) -> str:

@@ -16,6 +16,8 @@ from bookbot_worker.cli.job_text import name_of
 from bookbot_worker.cli.output import STYLES, Row, one_line, percent
 from shared.states import JobState
 
+_BAR_WIDTH = 16
+
 
 class Board(Protocol):
     """Shows the same jobs again and again."""
@@ -33,18 +35,18 @@ class LiveBoard:
     def show(self, rows: Sequence[Row]) -> None:
         """Redraw in place."""
         table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(no_wrap=True, max_width=48, overflow="ellipsis")
-        table.add_column(no_wrap=True)
-        table.add_column(width=24)
+        table.add_column(no_wrap=True, max_width=46, overflow="ellipsis")
+        table.add_column(no_wrap=True, min_width=len(JobState.COMPLETED))
+        table.add_column(width=_BAR_WIDTH)
         table.add_column(no_wrap=True, overflow="ellipsis")
         for row in fitting(rows, max(3, self._live.console.size.height - 3)):
             state = JobState(row["state"])
-            done = 1.0 if state is JobState.COMPLETED else row["progress"]
+            done = 1.0 if state is JobState.COMPLETED else row.get("rolled_progress") or row["progress"]
             message = one_line(row["error_message"] or row["progress_message"] or "")
             table.add_row(
                 Text(name_of(row)),
                 Text(state, style=STYLES[state]),
-                ProgressBar(total=1.0, completed=done, width=24),
+                ProgressBar(total=1.0, completed=done, width=_BAR_WIDTH),
                 Text(message, style="dim"),
             )
         ended = sum(JobState(row["state"]).is_terminal for row in rows)

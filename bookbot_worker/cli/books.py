@@ -16,7 +16,7 @@ COLUMNS = (
     Column("BOOK_ID", lambda row: row["book_id"]),
     Column("SCENES", lambda row: f"{row['scenes_written']}/{row['scenes']}"),
     Column("WORDS", lambda row: row["words"]),
-    Column("LOCKED BY JOB", lambda row: row["locked_by_job_id"] or "-"),
+    Column("LOCKED", lambda row: "yes" if row["locked_by_job_id"] else "no", is_optional=True),
     Column("TITLE", lambda row: row["title"]),
 )
 

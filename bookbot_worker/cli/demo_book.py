@@ -5,12 +5,14 @@ Everything goes through the same enqueue, worker and views as in production; onl
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 from sqlalchemy import URL
+from sqlalchemy.orm import Session
 
 from bookbot_worker.cli.board import make_board
 from bookbot_worker.cli.database import reading, writing
@@ -44,26 +46,35 @@ class DemoBook:
         """Set up the database, enqueue both jobs, start the worker. Raises BookbotError or OSError."""
         self._output.mkdir(parents=True, exist_ok=True)
         settings = demo_settings(self._output / "bookbot.db")
-        self._log = (self._output / "worker.log").open("a", encoding="utf-8")
-        configure_logging(settings)
-        structlog.configure(logger_factory=structlog.PrintLoggerFactory(self._log))
-        self._engine = make_engine(settings)
-        schema.upgrade(self._engine)
-        with writing(self._engine) as session:
-            self._book_id = create_book(session, *self._texts).book_id
-            foundation = create_job(job_type="create_foundation", book_id=self._book_id, session=session)
-            session.flush()
-            whole = create_job(
-                job_type="generate_book",
-                book_id=self._book_id,
-                props={"export_formats": list(FORMATS)},
-                depends_on=[foundation.job_id],
-                session=session,
-            )
-            self._job_ids = (foundation.job_id, whole.job_id)
-        self._processor = build_processor(settings)
-        self._processor.start()
+        with ExitStack() as opened:
+            log = opened.enter_context((self._output / "worker.log").open("a", encoding="utf-8"))
+            configure_logging(settings)
+            structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
+            opened.callback(structlog.reset_defaults)
+            self._engine = make_engine(settings)
+            opened.callback(self._engine.dispose)
+            schema.upgrade(self._engine)
+            with writing(self._engine) as session:
+                self._enqueue(session)
+            self._processor = build_processor(settings)
+            self._processor.start()
+            opened.callback(self._processor.stop)
+            self._opened = opened.pop_all()
         return self
+
+    def _enqueue(self, session: Session) -> None:
+        """The book, and the two jobs that write it; the second starts everything else."""
+        self._book_id = create_book(session, *self._texts).book_id
+        foundation = create_job(job_type="create_foundation", book_id=self._book_id, session=session)
+        session.flush()
+        whole = create_job(
+            job_type="generate_book",
+            book_id=self._book_id,
+            props={"export_formats": list(FORMATS)},
+            depends_on=[foundation.job_id],
+            session=session,
+        )
+        self._job_ids = (foundation.job_id, whole.job_id)
 
     def watch(self) -> str | None:
         """Show the jobs until all have ended. Returns None, or what went wrong in one sentence.
@@ -100,10 +111,7 @@ class DemoBook:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the worker finish what runs, then close everything."""
-        self._processor.stop()
-        self._engine.dispose()
-        structlog.reset_defaults()
-        self._log.close()
+        self._opened.close()
 
     def _rows(self) -> list[Row]:
         with reading(self._engine) as session:
@@ -119,7 +127,7 @@ def demo_settings(database: Path) -> Settings:
     url = URL.create("sqlite", database=str(database)).render_as_string()
     if parse_database_url(url).database != str(database):
         raise InvalidInput("output", f"{str(database.parent)!r} cannot be part of a database URL; use a plainer path")
-    return load_settings(database_url=url, drain_seconds=DRAIN_SECONDS, log_format="console")
+    return load_settings(database_url=url, drain_seconds=DRAIN_SECONDS, log_format="json")
 
 
 def problem_among(rows: list[Row]) -> str | None:
@@ -129,4 +137,4 @@ def problem_among(rows: list[Row]) -> str | None:
     if not causes:
         return None
     first = min(causes, key=lambda row: row["completed_at"])
-    return f"{name_of(first)}: {first['state']}: {first['error_message'] or 'no reason was given'}"
+    return f"{name_of(first)} ended as {first['state']}: {first['error_message'] or 'no reason was given'}"

@@ -16,7 +16,7 @@ COLUMNS = (
     Column("FILE_ID", lambda row: row["file_id"]),
     Column("FORMAT", lambda row: row["format"]),
     Column("SIZE", lambda row: size(row["size_bytes"])),
-    Column("CREATED_AT", lambda row: row["created_at"]),
+    Column("CREATED_AT", lambda row: row["created_at"], is_optional=True),
     Column("NAME", lambda row: row["name"]),
 )
 

@@ -9,7 +9,7 @@ COLUMNS = (
     Column("STATE", lambda row: row["state"]),
     Column("TYPE", lambda row: row["job_type"]),
     Column("DONE", percent),
-    Column("CREATED_AT", lambda row: row["created_at"]),
+    Column("CREATED_AT", lambda row: row["created_at"], is_optional=True),
     Column("MESSAGE", lambda row: row["error_message"] or row["progress_message"] or ""),
 )
 
@@ -46,7 +46,7 @@ def name_of(row: Row) -> str:
     """What tells a job from its siblings: its type and the scene it is about."""
     props = row.get("chunk_props") or {}
     about = props.get("title") or (f"chapter {row['chapter']}" if row.get("chapter") else "")
-    return one_line(f"{row['job_type']} {about}".strip())
+    return one_line(f"{row['job_type']} · {about}" if about else row["job_type"])
 
 
 def log_line(row: Row) -> str:

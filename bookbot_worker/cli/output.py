@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import click
-from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +25,8 @@ Row = dict[str, Any]
 # C0 but tab and newline, DEL, C1, and the bidirectional controls of "Trojan Source" (CVE-2021-42574).
 _DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LONGEST_LINE = 500
+_GAP = 2
+_LAST_COLUMN = 20  # characters it keeps before optional columns are dropped
 
 STYLES = {
     JobState.WAITING: "yellow",
@@ -37,10 +39,11 @@ STYLES = {
 
 
 class Column(NamedTuple):
-    """One column of a table: its heading and how to read its text from a row."""
+    """One column of a table: its heading, how to read its text from a row, and whether a narrow terminal drops it."""
 
     heading: str
     text: Callable[[Row], object]
+    is_optional: bool = False
 
 
 def print_json(value: Any) -> None:
@@ -69,13 +72,23 @@ def print_rows(rows: Sequence[Row], columns: Sequence[Column], *, as_json: bool,
         for line in ([column.heading for column in columns], *cells):
             click.echo("\t".join(line))
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
-        is_last = index == len(columns) - 1
-        table.add_column(column.heading, no_wrap=not is_last, overflow="ellipsis" if is_last else "fold")
+    _print_table(columns, cells)
+
+
+def _print_table(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> None:
+    """A table as wide as the terminal at most: optional columns go first, then the last column is cut."""
+    console = Console()
+    widths = [
+        max(cell_len(text) for text in (column.heading, *texts)) for column, *texts in zip(columns, *cells, strict=True)
+    ]
+    needed = sum(width + _GAP for width in widths[:-1]) + min(widths[-1], _LAST_COLUMN)
+    kept = [index for index, column in enumerate(columns) if needed <= console.width or not column.is_optional]
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for index in kept:
+        table.add_column(columns[index].heading, no_wrap=True, overflow="ellipsis" if index == kept[-1] else "fold")
     for line in cells:
-        table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in line))  # type: ignore[call-overload]
-    Console().print(table)
+        table.add_row(*(Text(line[index], style=STYLES.get(line[index], "")) for index in kept))  # type: ignore[call-overload]
+    console.print(table)
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
@@ -117,9 +130,9 @@ def percent(row: Row, key: str = "progress") -> str:
 
 def size(count: int) -> str:
     """A number of bytes, for people."""
-    return (
-        f"{count} B" if count < 1024 else f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.1f} MiB"
-    )
+    if count < 1024:
+        return f"{count} B"
+    return f"{count / 1024:.1f} KiB" if count < 1024**2 else f"{count / 1024**2:.1f} MiB"
 
 
 def _json(value: Any, *, indent: int | None) -> str:
