@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import JSON, LargeBinary, MetaData, String, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import DeclarativeBase
 
 from shared.clock import UtcDateTime
@@ -14,6 +15,9 @@ Id = Uuid(as_uuid=False)
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """A JSON document: JSONB on PostgreSQL."""
+
+MutableJson = MutableDict.as_mutable(JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql"))
+"""The same for a dict that job code changes in place: the change is noticed and written."""
 
 
 class Base(DeclarativeBase):

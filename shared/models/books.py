@@ -5,11 +5,10 @@ from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy import text as sql
-from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.clock import db_now
-from shared.models.base import Base, Id, Json, short
+from shared.models.base import Base, Id, MutableJson, short
 
 CHUNK_TYPES = ("brief", "style", "outline", "characters", "settings", "scene", "bot", "task", "review")
 
@@ -24,7 +23,7 @@ class Book(Base):
 
     book_id: Mapped[str] = mapped_column(Id, primary_key=True)
     title: Mapped[str] = mapped_column(short(500))
-    props: Mapped[dict[str, Any]] = mapped_column(MutableDict.as_mutable(Json), default=dict)
+    props: Mapped[dict[str, Any]] = mapped_column(MutableJson, default=dict)
     created_at: Mapped[datetime] = mapped_column(server_default=db_now())
     locked_by_job_id: Mapped[str | None] = mapped_column(Id)
     locked_at: Mapped[datetime | None]
@@ -54,7 +53,7 @@ class Chunk(Base):
     chapter: Mapped[int | None]
     position: Mapped[float] = mapped_column(default=0.0)
     word_count: Mapped[int] = mapped_column(default=0)
-    props: Mapped[dict[str, Any]] = mapped_column(MutableDict.as_mutable(Json), default=dict)
+    props: Mapped[dict[str, Any]] = mapped_column(MutableJson, default=dict)
     is_deleted: Mapped[bool] = mapped_column(default=False)
     job_id: Mapped[str | None] = mapped_column(Id)
     created_at: Mapped[datetime] = mapped_column(server_default=db_now())

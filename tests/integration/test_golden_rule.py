@@ -3,6 +3,7 @@
 A route that got through would leave the book behind: the zoo adds one first, then tries to end the transaction.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -232,10 +233,8 @@ class SwallowsAnIntegrityError(BaseJob):
         self.session.flush()
         self.session.expunge_all()
         self.session.add(Book(book_id=same, title="two"))
-        try:
+        with contextlib.suppress(Exception):  # that is the mistake
             self.session.flush()
-        except Exception:  # noqa: BLE001, S110 - that is the mistake
-            pass
         return True
 
 

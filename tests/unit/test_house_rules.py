@@ -1,0 +1,154 @@
+"""Rules of the house that no linter knows: one place sleeps, few places commit, few places catch everything.
+
+Each rule has its list of places that are allowed to, with the reason. A place that no longer needs its permission
+must be taken off the list.
+"""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bookbot_worker.golden_rule import transaction_command
+from tests.support.docs import ROOT
+
+pytestmark = pytest.mark.unit
+
+PACKAGES = ("shared", "bookbot_worker", "bookbot_web")
+FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+ENDS_TRANSACTIONS = {
+    "bookbot_worker/queue/claim.py": "running is committed before the job starts",
+    "bookbot_worker/queue/settle.py": "the one final transaction of a job",
+    "bookbot_worker/queue/workers.py": "the worker's own row",
+    "bookbot_worker/telemetry/log_writer.py": "lines become visible while the job runs",
+    "bookbot_worker/golden_rule.py": "guards these methods; on SQLite it makes a reader's transaction a writer's",
+    "bookbot_worker/driver_guard.py": "guards these methods on the driver's connection",
+    "bookbot_worker/cli/database.py": "the one writing session of a command",
+    "bookbot_web/database.py": "the one writing session of a request",
+    "shared/database.py": "enqueue and control for callers that bring no session",
+    "shared/schema.py": "the migration's one transaction",
+}
+
+SLEEPS_ON_AN_EVENT = {
+    "bookbot_worker/cli/demo_book.py": "a person looks at the board; there is nothing to be woken by",
+    "bookbot_worker/cli/follow.py": "the same for `logs -f` and `watch`",
+    "bookbot_worker/llm/offline/author.py": "the speed of the offline author, which looks for a cancel between pieces",
+}
+
+CATCHES_EVERYTHING = {
+    "bookbot_worker/execution.py:execute": "whatever job code raises becomes an outcome",
+    "bookbot_worker/failure_text.py:describe": "an exception's own __str__ is job code",
+    "bookbot_worker/failure_text.py:format_trace": "a traceback can be tampered with",
+    "bookbot_worker/failure_text.py:readable": "a return value's __repr__ is job code",
+    "bookbot_worker/processor.py:_run_in_thread": "kept for whoever started the thread",
+    "bookbot_worker/processor.py:_process_job": "a fault of the engine must not cost the slot",
+    "bookbot_worker/processor.py:_settle_with_writes": "whatever the job's writes make a flush raise",
+    "bookbot_worker/unit_of_work.py:discard": "the transaction is being thrown away",
+    "bookbot_worker/golden_rule.py:flush": "looked at and raised again",
+    "bookbot_worker/wakeup.py:changed": "psycopg's many ways to say that a connection is gone",
+    "bookbot_worker/books/library.py:_is_a_template": "raised again as pydantic's ValueError, whatever the template is",
+    "bookbot_worker/cli/boundary.py:main": "a command leaves with one line and a code",
+}
+
+MANY_LINES = 250
+
+TO_BE_SPLIT = {"bookbot_worker/processor.py": 277}
+"""Files that broke the rule before it was tested, and how long they were: they may shrink, not grow."""
+
+REGISTRIES = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.", "crates" + ".io", "ruby" + "gems.org")
+NOT_OURS = (*REGISTRIES, "proxy.go" + "lang.org", "hub.dock" + "er.com", "/wo" + "rk/")
+
+
+def calls(tree: ast.AST) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def called(call: ast.Call) -> str:
+    """The last name of what is called: `session.commit()` → "commit"."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def ends_transaction(call: ast.Call) -> bool:
+    """`.commit()`, `.rollback()`, `.begin()`, or a statement that is one of these."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr in {"commit", "rollback", "begin"}:
+        return True
+    if called(call) not in {"execute", "exec_driver_sql", "executescript", "text"}:
+        return False
+    words = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    return any(isinstance(word, str) and transaction_command(word) for word in words)
+
+
+def test_transactions_end_only_where_the_house_says() -> None:
+    found = {name for name, tree in TREES.items() if any(ends_transaction(call) for call in calls(tree))}
+    assert found == set(ENDS_TRANSACTIONS)
+
+
+def test_nothing_calls_sleep() -> None:
+    """The wait is in wakeup.py, on descriptors, so that a signal or a notice ends it."""
+    sleepers = [name for name, tree in TREES.items() if any(called(call) == "sleep" for call in calls(tree))]
+    assert sleepers == []
+
+
+def test_waiting_on_an_event_nobody_sets_is_a_sleep_too() -> None:
+    def is_sleep(call: ast.Call) -> bool:
+        target = call.func.value if isinstance(call.func, ast.Attribute) else None
+        return called(call) == "wait" and isinstance(target, ast.Call) and called(target) == "Event"
+
+    found = {name for name, tree in TREES.items() if any(is_sleep(call) for call in calls(tree))}
+    assert found == set(SLEEPS_ON_AN_EVENT)
+
+
+def everything_caught(tree: ast.AST, function: str = "") -> Iterator[str]:
+    """The functions that catch every exception, by `except` or by `contextlib.suppress`."""
+    for node in ast.iter_child_nodes(tree):
+        inside = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        if isinstance(node, ast.ExceptHandler) and (node.type is None or names_everything(node.type)):
+            yield inside
+        if isinstance(node, ast.Call) and called(node) == "suppress" and any(map(names_everything, node.args)):
+            yield inside
+        yield from everything_caught(node, inside)
+
+
+def names_everything(node: ast.expr) -> bool:
+    parts = node.elts if isinstance(node, ast.Tuple) else [node]
+    return any(isinstance(part, ast.Name) and part.id in {"Exception", "BaseException"} for part in parts)
+
+
+def test_everything_is_caught_only_at_named_boundaries() -> None:
+    found = {f"{name}:{function}" for name, tree in TREES.items() for function in everything_caught(tree)}
+    assert found == set(CATCHES_EVERYTHING)
+
+
+def test_no_module_holds_two_things() -> None:
+    """More than 250 lines is two things in one file. A migration tells one long story and is exempt."""
+    lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    long = {name for name, count in lengths.items() if count > MANY_LINES and "/migrations/" not in name}
+    assert long == set(TO_BE_SPLIT)
+    assert [name for name, ceiling in TO_BE_SPLIT.items() if lengths[name] > ceiling] == []
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [name for name, tree in TREES.items() if not ast.get_docstring(tree)] == []
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout: nobody knows which files are tracked")
+def test_tracked_files_name_no_registry_and_no_path_of_one_machine() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    paths = [ROOT / name for name in listed.decode().split("\0") if name]
+    found = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in paths
+        if path.is_file()
+        for word in NOT_OURS
+        if word in path.read_text(encoding="utf-8", errors="replace")
+    ]
+    assert found == []
+
+
+def test_the_lists_of_exceptions_name_files_that_exist() -> None:
+    listed = [*ENDS_TRANSACTIONS, *SLEEPS_ON_AN_EVENT, *(place.partition(":")[0] for place in CATCHES_EVERYTHING)]
+    assert [name for name in listed if not Path(ROOT / name).is_file()] == []
