@@ -84,9 +84,9 @@ def test_the_scene_gets_a_version_by_the_author(engine: Engine, book_id: str) ->
 
 
 def test_the_function_logs_and_writes(engine: Engine, book_id: str) -> None:
-    job = run("tidy_titles", engine)
+    job = run("tidy_title", engine, book_id=book_id)
     assert (job.state, job.error_message) == ("completed", None)
-    assert lines(engine, job.job_id) == ["tidied 'The Salt Ledger'"]
+    assert lines(engine, job.job_id) == ["the title is 'The Salt Ledger'"]
     with Session(engine) as session:
         assert session.get_one(Book, book_id).title == "The Salt Ledger"
 
@@ -118,7 +118,7 @@ def test_the_job_that_starts_jobs_waits_for_them(engine: Engine, book_id: str) -
         children = session.query(Job).filter_by(parent_job_id=job.job_id)
         assert {child.job_type: child.state for child in children} == {
             "count_words": "completed",
-            "tidy_titles": "completed",
+            "tidy_title": "completed",
         }
 
 
