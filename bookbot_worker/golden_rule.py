@@ -169,7 +169,8 @@ def _on_rollback(connection: Connection, *_xid: Any) -> None:
 def _undo(connection: Connection, rule: Rule) -> None:
     """Roll back what the connection holds, now.
 
-    After the exception SQLAlchemy takes its transaction for finished and would return the connection to the pool as it is, for the next job to commit.
+    After the exception SQLAlchemy takes its transaction for finished, and would return the connection to the pool
+    as it is, for the next job to commit.
     """
     with rule.permitted():
         connection.connection.rollback()

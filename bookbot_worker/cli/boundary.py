@@ -3,7 +3,6 @@
 This is one of the few places that catch every Exception; `--debug` shows the traceback instead of swallowing it.
 """
 
-import errno
 import os
 import re
 import sys
@@ -44,18 +43,24 @@ class Boundary(click.Group):
                 raise click.UsageError("an argument is not UTF-8 text")
             result = super().main(arguments, name, complete_var, False, **extra)
             code = result if isinstance(result, int) else ExitCode.OK
-            sys.stdout.flush()
         except Exception as error:  # noqa: BLE001 - the boundary: everything becomes one line and a code
             code = report(error, "--debug" in arguments)
         sys.exit(int(code))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader of stdout that has enough (`| head`) is no error."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes stdout once more at exit, which must not complain either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.OK
+        return result
+
 
 def report(error: Exception, debug: bool) -> int:
     """Explain `error` on stderr; returns the exit code."""
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        # The reader (`| head`) has enough. Python flushes stdout once more at exit, which must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
     if debug:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):

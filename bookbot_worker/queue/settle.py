@@ -9,10 +9,12 @@ Attempts that wrote nothing are settled in groups, one transaction for all; each
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, case, null, update
+from sqlalchemy import Connection, Engine, Float, Integer, Update, bindparam, case, null, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
 
 from bookbot_worker.outcomes import Cancelled, Completed, Errored, Failed, LostClaim, Outcome, Postponed
@@ -21,7 +23,7 @@ from bookbot_worker.telemetry.joblog import LogLine
 from bookbot_worker.telemetry.log_writer import insert_lines
 from bookbot_worker.unit_of_work import UnitOfWork
 from shared.clock import db_now, db_now_plus
-from shared.database import is_postgresql
+from shared.database import is_one_of, is_postgresql
 from shared.dependents import cancel_dependents
 from shared.models import JOBS, JobDependency
 from shared.states import JobState
@@ -43,6 +45,11 @@ class Settlement:
     def job_id(self) -> str:
         """The job."""
         return self.holder.job_id
+
+    @property
+    def kind(self) -> type[Any]:
+        """The type of the outcome, which decides the new state."""
+        return type(self.outcome)
 
     @property
     def is_plain(self) -> bool:
@@ -91,64 +98,89 @@ def _write(
 
 def _write_states(connection: Connection, settlements: Sequence[Settlement]) -> set[str]:
     """The fenced update of every job's row; returns the ids of those whose claim still held."""
-    plain = [settlement for settlement in settlements if settlement.is_plain]
     settled: set[str] = set()
-    if plain:
-        # A claim_id belongs to one claim of one job, so the two lists cannot match across jobs.
-        fenced = (
-            update(JOBS)
-            .where(
-                JOBS.c.job_id.in_([settlement.job_id for settlement in plain]),
-                JOBS.c.claim_id.in_([settlement.claim_id for settlement in plain]),
-                JOBS.c.state == JobState.RUNNING,
-            )
-            .values(_columns(plain[0]))
-            .returning(JOBS.c.job_id)
-        )
-        settled.update(connection.scalars(fenced))
+    if plain := [settlement for settlement in settlements if settlement.is_plain]:
+        fences = {"job_ids": [item.job_id for item in plain], "claims": [item.claim_id for item in plain]}
+        settled.update(connection.scalars(_plain_update(connection.dialect.name), fences))
     for settlement in sorted(settlements, key=lambda item: item.job_id):
         if settlement.is_plain:
             continue
-        one = (
-            update(JOBS)
-            .where(
-                JOBS.c.job_id == settlement.job_id,
-                JOBS.c.claim_id == settlement.claim_id,
-                JOBS.c.state == JobState.RUNNING,
-            )
-            .values(_columns(settlement))
-        )
-        if connection.execute(one).rowcount == 1:
+        values = _values(settlement)
+        fence = {"job": settlement.job_id, "claim": settlement.claim_id}
+        statement = _one_update(settlement.kind, tuple(values))  # type: ignore[arg-type] # classes are hashable
+        if connection.execute(statement, {f"new_{name}": value for name, value in values.items()} | fence).rowcount:
             settled.add(settlement.job_id)
     return settled
 
 
-def _columns(settlement: Settlement) -> dict[str, Any]:
-    """The new values of the job's row."""
-    ended = {"completed_at": db_now(), "worker_id": None, "deadline_at": None}
-    values: dict[str, Any]
+@lru_cache(maxsize=2)
+def _plain_update(dialect: str) -> ReturningUpdate[str]:
+    """Complete many jobs. A claim_id belongs to one claim of one job, so the two lists cannot match across jobs."""
+    return (
+        update(JOBS)
+        .where(
+            is_one_of(JOBS.c.job_id, "job_ids", dialect),
+            is_one_of(JOBS.c.claim_id, "claims", dialect),
+            JOBS.c.state == JobState.RUNNING,
+        )
+        .values(_new_state(Completed))
+        .returning(JOBS.c.job_id)
+    )
+
+
+@lru_cache(maxsize=128)
+def _one_update(kind: type[Any], names: tuple[str, ...]) -> Update:
+    """Settle one job: its new state, and the columns called `names` from parameters (`new_…`)."""
+    given = {name: bindparam(f"new_{name}", type_=JOBS.c[name].type) for name in names if name in JOBS.c}
+    return (
+        update(JOBS)
+        .where(
+            JOBS.c.job_id == bindparam("job"), JOBS.c.claim_id == bindparam("claim"), JOBS.c.state == JobState.RUNNING
+        )
+        .values(_new_state(kind) | given)
+    )
+
+
+def _values(settlement: Settlement) -> dict[str, Any]:
+    """What is written about this attempt besides its new state."""
+    values: dict[str, Any] = {}
+    if settlement.progress is not None:
+        values["progress"], values["progress_message"] = settlement.progress
     match settlement.outcome:
         case Completed():
-            values = {"state": JobState.COMPLETED, "progress": 1.0, "error_message": None, **ended}
+            values["progress"] = 1.0
         case Failed(message):
-            values = {"state": JobState.FAILED, "error_message": message, **ended}
+            values["error_message"] = message
         case Errored(message, trace):
-            values = {"state": JobState.ERROR, "error_message": message, "error_trace": trace, **ended}
-        case Cancelled():
-            values = {"state": JobState.CANCELLED, **ended}
+            values |= {"error_message": message, "error_trace": trace}
         case Postponed() as postponed:
-            values = _back_to_waiting(postponed)
+            values |= {
+                "progress_message": postponed.reason,
+                "after": postponed.after.total_seconds(),
+                "returned": int(postponed.returns_attempt),
+            }
     if settlement.log_count is not None:
         values["log_count"] = settlement.log_count
-    if settlement.progress is not None:
-        fraction, values["progress_message"] = settlement.progress
-        values.setdefault("progress", fraction)
     if settlement.result is not None:
         values["result"] = settlement.result
     return values
 
 
-def _back_to_waiting(outcome: Postponed) -> dict[str, Any]:
+def _new_state(kind: type[Any]) -> dict[str, Any]:
+    """The columns that follow from the kind of outcome alone."""
+    if kind is Postponed:
+        return _back_to_waiting()
+    states: dict[type[Any], JobState] = {
+        Completed: JobState.COMPLETED,
+        Failed: JobState.FAILED,
+        Errored: JobState.ERROR,
+        Cancelled: JobState.CANCELLED,
+    }
+    ended = {"state": states[kind], "completed_at": db_now(), "worker_id": None, "deadline_at": None}
+    return ended | ({"progress": 1.0, "error_message": None} if kind is Completed else {})
+
+
+def _back_to_waiting() -> dict[str, Any]:
     """Waiting again, unless it was asked to stop meanwhile: a cancelled job is never run again."""
     asked_to_stop = JOBS.c.cancel_requested_at.is_not(None)
     stopped: ColumnElement[Any] = case((asked_to_stop, db_now()), else_=null())
@@ -159,9 +191,8 @@ def _back_to_waiting(outcome: Postponed) -> dict[str, Any]:
         "claim_id": None,
         "deadline_at": None,
         "started_at": None,
-        "run_at": db_now_plus(outcome.after.total_seconds()),
-        "attempt": JOBS.c.attempt - (1 if outcome.returns_attempt else 0),
-        "progress_message": outcome.reason,
+        "run_at": db_now_plus(bindparam("new_after", type_=Float)),
+        "attempt": JOBS.c.attempt - bindparam("new_returned", type_=Integer),
     }
 
 

@@ -14,8 +14,8 @@ JOBS = Base.metadata.tables["jobs"]
 __all__ = [
     "BOOKS",
     "CHUNKS",
-    "JOBS",
     "CHUNK_TYPES",
+    "JOBS",
     "Base",
     "Book",
     "Chunk",
