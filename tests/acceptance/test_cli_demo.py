@@ -25,7 +25,14 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_demo_writes_a_book_and_never_over_another(tmp_path: Path) -> None:
     for suffix in ("", " (2)"):
-        done = subprocess.run(COMMAND, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+        done = subprocess.run(
+            [*COMMAND, "--output", "what? a 100%#book"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         paths = [tmp_path / line for line in done.stdout.splitlines()]
         assert [path.name for path in paths] == [f"The Salt Ledger{suffix}.epub", f"The Salt Ledger{suffix}.md"]
@@ -34,7 +41,7 @@ def test_the_demo_writes_a_book_and_never_over_another(tmp_path: Path) -> None:
         assert " words in " in done.stderr
         assert "completed 100%  generate_book" in done.stderr
         assert "\x1b" not in done.stderr
-    assert (tmp_path / "bookbot-demo" / "worker.log").read_text(encoding="utf-8").count("worker.stopped") == 2
+    assert (tmp_path / "what? a 100%#book" / "worker.log").read_text(encoding="utf-8").count("worker.stopped") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -82,7 +89,7 @@ def test_a_brief_that_cannot_be_used_is_one_line(
 
 def test_an_output_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for output, code in (("file", 2), ("file/below", 1), ("what?", 2)):
+    for output, code in (("file", 2), ("file/below", 1)):
         done = subprocess.run(
             [*COMMAND, "--output", output], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
         )
