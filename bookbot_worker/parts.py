@@ -8,7 +8,7 @@ from bookbot_worker.attempt import Attempt
 from bookbot_worker.driver_guard import guard_driver
 from bookbot_worker.golden_rule import watch
 from bookbot_worker.queue.claim import Claimant
-from bookbot_worker.queue.workers import mark_worker, register_worker
+from bookbot_worker.queue.workers import register_worker
 from bookbot_worker.slots import Slots
 from bookbot_worker.telemetry.log_writer import LogWriter
 from bookbot_worker.unit_of_work import guarded
@@ -58,9 +58,8 @@ class Parts:
         return change_hints(self.engine)
 
     def stop(self) -> None:
-        """Say goodbye and close every connection."""
+        """Let threads end and close every connection."""
         self.slots.close()
         self.log_writer.stop()
-        mark_worker(self.engine, self.worker_id, "stopped")
         self.job_engine.dispose()
         self.engine.dispose()

@@ -6,25 +6,23 @@ one job, in named steps. The processor knows no concrete job type, no LLM and no
 
 import threading
 import time
-from collections import deque
-from datetime import timedelta
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
 from bookbot_worker.execution import execute
 from bookbot_worker.failure_text import format_trace, why_not_saved
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
-from bookbot_worker.outcomes import Errored, LostClaim, Outcome, Postponed, keeps_writes
+from bookbot_worker.outcomes import Errored, LostClaim, Outcome, keeps_writes
 from bookbot_worker.parts import Parts
 from bookbot_worker.queue.backlog import is_empty
-from bookbot_worker.queue.cancel import asked_to_stop
 from bookbot_worker.queue.claim import claim
-from bookbot_worker.queue.group import settle_group
 from bookbot_worker.queue.settle import settle_alone
 from bookbot_worker.queue.workers import mark_worker
 from bookbot_worker.retry import outage_delay
@@ -54,8 +52,7 @@ class JobProcessor:
         self.stop_requests = 0
         self.failure: BaseException | None = None
         self._llm = llm
-        self._running: dict[str, Attempt] = {}
-        self._finished: deque[tuple[Attempt, Outcome | None]] = deque()
+        self._at_work = AtWork(self.wakeup.wake)
         self._outage_tries = 0
         self._next_look_for_cancels = 0.0
         self._thread: threading.Thread | None = None
@@ -98,7 +95,7 @@ class JobProcessor:
         try:
             while not self.stop_requests:
                 delay = self.cycle()
-                if until_empty and not self._running and not self._finished and self._is_empty():
+                if until_empty and not self._at_work and self._is_empty():
                     break
                 self._sleep(delay)
         finally:
@@ -113,22 +110,23 @@ class JobProcessor:
     def cycle(self) -> float:
         """One turn: settle what has finished, pass on cancels, fill the free slots. Returns the seconds to wait."""
         try:
-            self._settle_finished()
+            self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
             self._pass_on_cancels()
             claimed = self._claim()
         except DBAPIError as error:
             return self._note_outage(error)
         self._note_recovery()
-        busy = len(self._running)
-        self._running |= {attempt.job_log.claim_id: attempt for attempt in claimed}
+        busy = len(self._at_work)
+        self._at_work.add(claimed)
         self.parts.slots.give(claimed, busy)
         return self.settings.poll_seconds
 
     def shutdown(self) -> None:
         """Let running jobs finish for the drain time, then give them back, and let go of everything."""
-        log.info("worker.stopping", running=len(self._running))
+        log.info("worker.stopping", running=len(self._at_work))
         self._drain()
         self._give_back_running()
+        self._mark("stopped")
         self.parts.stop()
         self.wakeup.close()
         log.info("worker.stopped", worker_id=self.parts.worker_id)
@@ -145,8 +143,7 @@ class JobProcessor:
         except BaseException as error:  # noqa: BLE001 - a fault of the engine must not cost the slot
             outcome = Errored(f"the worker failed: {type(error).__name__}", format_trace(error))
         attempt.unit.discard()
-        self._finished.append((attempt, outcome))
-        self.wakeup.wake()
+        self._at_work.finish(attempt, outcome)
 
     def _settle_with_writes(self, attempt: Attempt, outcome: Outcome) -> Outcome | None:
         """Settle the job together with its writes. Returns what is left to settle: None, or the failure to do so.
@@ -167,7 +164,7 @@ class JobProcessor:
     # The steps of the loop
 
     def _claim(self) -> list[Attempt]:
-        free = self.parts.slots.size - len(self._running)
+        free = self.parts.slots.size - len(self._at_work)
         if not free or self.stop_requests:
             return []
         jobs = claim(self.parts.engine, self.parts.claimant, free)
@@ -179,41 +176,11 @@ class JobProcessor:
         """Everything one attempt needs; its session is made when it is first used."""
         return Attempt.open(job, self.registry, self.parts.job_engine, self.parts.log_writer.watch, self._llm)
 
-    def _settle_finished(self) -> None:
-        """Free the slots of finished jobs, and settle those that are not settled yet in one transaction."""
-        unsettled: list[tuple[Attempt, Outcome]] = []
-        while self._finished:
-            attempt, outcome = self._finished.popleft()
-            if outcome is None:
-                self._forget(attempt)
-            else:
-                unsettled.append((attempt, outcome))
-        if not unsettled:
-            return
-        try:
-            settled = settle_group(self.parts.engine, [attempt.settlement(outcome) for attempt, outcome in unsettled])
-        except DBAPIError:
-            self._finished.extendleft(reversed(unsettled))
-            raise
-        for attempt, outcome in unsettled:
-            if attempt.job.job_id not in settled:
-                log.warning("job.lost_claim", job_id=attempt.job.job_id)
-            elif type(outcome) is Errored:
-                log.warning("job.settled", job_id=attempt.job.job_id, state="error", error=outcome.message)
-            self._forget(attempt)
-
-    def _forget(self, attempt: Attempt) -> None:
-        self._running.pop(attempt.job_log.claim_id, None)
-        self.parts.log_writer.forget(attempt.job_log)
-
     def _pass_on_cancels(self) -> None:
-        """Fire the tokens of running jobs that somebody wants stopped; looked up at every poll and every hint."""
-        if not self._running or time.monotonic() < self._next_look_for_cancels:
-            return
-        self._next_look_for_cancels = time.monotonic() + self.settings.poll_seconds
-        for claim_id in asked_to_stop(self.parts.engine, self.parts.worker_id):
-            if claim_id in self._running:
-                self._running[claim_id].stop.fire(StopReason.CANCEL)
+        """Looked up at every poll and at every hint of the database, not at every finished job."""
+        if self._at_work and time.monotonic() >= self._next_look_for_cancels:
+            self._next_look_for_cancels = time.monotonic() + self.settings.poll_seconds
+            self._at_work.pass_on_cancels(self.parts.engine, self.parts.worker_id)
 
     def _sleep(self, seconds: float) -> None:
         if self.wakeup.wait(seconds):
@@ -247,31 +214,27 @@ class JobProcessor:
             self._mark("draining")
         deadline = time.monotonic() + self.settings.drain_seconds
         is_asked = False
-        while self._running or self._finished:
+        while self._at_work:
             delay = self.cycle()
             if not is_asked and (self.stop_requests > 1 or time.monotonic() >= deadline):
                 is_asked = True
                 deadline = time.monotonic() + (URGENT_GRACE if self.stop_requests > 1 else SHUTDOWN_GRACE)
-                for attempt in self._running.values():
-                    attempt.stop.fire(StopReason.SHUTDOWN)
+                self._at_work.stop_all(StopReason.SHUTDOWN)
             if is_asked and time.monotonic() >= deadline:
                 return
-            if self._running:
+            if self._at_work:
                 self._sleep(min(delay, max(deadline - time.monotonic(), 0.01)))
 
     def _give_back_running(self) -> None:
-        """Jobs that did not stop in time go back to waiting; their threads can settle nothing any more."""
         self.parts.log_writer.stop()
-        given_back = Postponed(after=timedelta(0), reason="the worker was shut down", returns_attempt=True)
-        leftovers = [attempt.settlement(given_back) for attempt in self._running.values()]
-        if leftovers:
-            try:
-                settle_group(self.parts.engine, leftovers)
-            except DBAPIError as error:
-                self._note_outage(error)
+        self._try(lambda: self._at_work.give_back(self.parts.engine))
 
     def _mark(self, state: str) -> None:
+        self._try(lambda: mark_worker(self.parts.engine, self.parts.worker_id, state))
+
+    def _try(self, act: Callable[[], None]) -> None:
+        """Something worth doing on the way out, that must not stop the way out."""
         try:
-            mark_worker(self.parts.engine, self.parts.worker_id, state)
+            act()
         except DBAPIError as error:
             self._note_outage(error)
