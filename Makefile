@@ -21,9 +21,10 @@ $(VENV)/installed-test: $(VENV)/installed
 demo: $(VENV)/installed ## write a whole book offline: brief in, EPUB out
 	$(BIN)/bookbot-worker demo $(ARGS)
 
+# honcho kills 5 seconds after Ctrl-C; the worker must have given its jobs back by then.
 run: $(VENV)/installed-test ## start web and worker together (Procfile)
 	$(BIN)/bookbot-worker db upgrade
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start
+	BOOKBOT_DRAIN_SECONDS=$${BOOKBOT_DRAIN_SECONDS:-2} PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start
 
 lint: $(VENV)/installed-test ## style, types and import contracts
 	$(BIN)/ruff check .
