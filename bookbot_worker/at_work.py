@@ -14,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
+from bookbot_worker.failure_text import why_not_saved
 from bookbot_worker.outcomes import Errored, Outcome, Postponed
 from bookbot_worker.queue.cancel import asked_to_stop
-from bookbot_worker.queue.group import settle_group
+from bookbot_worker.queue.group import Settled, settle_group
 from bookbot_worker.telemetry.log_writer import LogWriter
 
 log = structlog.get_logger()
@@ -58,12 +59,15 @@ class AtWork:
         if not unsettled:
             return
         try:
-            settled = settle_group(engine, [attempt.settlement(outcome) for attempt, outcome in unsettled])
+            group = settle_group(engine, [attempt.settlement(outcome) for attempt, outcome in unsettled])
         except DBAPIError:
             self._finished.extendleft(reversed(unsettled))
             raise
         for attempt, outcome in unsettled:
-            _report(attempt, outcome, is_ours=attempt.job.job_id in settled)
+            if (error := group.refused.get(attempt.job_id)) is not None and not isinstance(outcome, Errored):
+                self.finish(attempt, attempt.could_not_be_saved(error))
+                continue
+            _report(attempt, outcome, group)
             self._forget(attempt, log_writer)
 
     def pass_on_cancels(self, engine: Engine, worker_id: str) -> None:
@@ -91,8 +95,10 @@ class AtWork:
         log_writer.forget(attempt.job_log)
 
 
-def _report(attempt: Attempt, outcome: Outcome, *, is_ours: bool) -> None:
-    if not is_ours:
-        log.warning("job.lost_claim", job_id=attempt.job.job_id)
+def _report(attempt: Attempt, outcome: Outcome, group: Settled) -> None:
+    if (error := group.refused.get(attempt.job_id)) is not None:
+        log.error("job.unsettled", job_id=attempt.job_id, reason=why_not_saved(error))
+    elif attempt.job_id not in group.settled:
+        log.warning("job.lost_claim", job_id=attempt.job_id)
     elif isinstance(outcome, Errored):
-        log.warning("job.settled", job_id=attempt.job.job_id, state="error", error=outcome.message)
+        log.warning("job.settled", job_id=attempt.job_id, state="error", error=outcome.message)

@@ -1,4 +1,8 @@
-"""One run of one job: its row, its session, its log, its stop token, and what job code sees of them."""
+"""One run of one job: its row, its session, its log, its stop token, and what job code sees of them.
+
+What the engine needs to know of the row is copied when the attempt opens: `job` belongs to job code from then on,
+which may set anything on it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,12 +14,13 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from bookbot_worker.cancellation import StopToken
+from bookbot_worker.failure_text import format_trace, why_not_saved
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
-from bookbot_worker.outcomes import Outcome
+from bookbot_worker.outcomes import Completed, Errored, Failed, Outcome
 from bookbot_worker.queue.locks import Candidate
 from bookbot_worker.queue.settle import Settlement
-from bookbot_worker.telemetry.joblog import JobLog, storable
+from bookbot_worker.telemetry.joblog import JobLog
 from bookbot_worker.unit_of_work import UnitOfWork
 from shared.job_types import JobType
 from shared.models import Job
@@ -25,9 +30,12 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Attempt:
-    """What belongs to one run of one job."""
+    """What belongs to one run of one job. `number` counts its starts, from 1; `result` is its storable result."""
 
     job: Job
+    holder: Candidate
+    number: int
+    max_attempts: int
     job_type: JobType
     job_class: type[BaseJob]
     unit: UnitOfWork
@@ -36,20 +44,29 @@ class Attempt:
     llm: Any = None
     stop: StopToken = field(default_factory=StopToken)
     is_watched: bool = False
+    result: dict[str, Any] | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The job, whatever job code made of its row."""
+        return self.holder.job_id
 
     @classmethod
     def open(cls, job: Job, registry: Registry, engine: Engine, watch: Callable[[JobLog], None], llm: Any) -> "Attempt":
         """Everything one run of a claimed job needs."""
         job_type, job_class = registry.find(job.job_type)
         job_log = JobLog(job.job_id, str(job.claim_id), job.attempt, job.log_count)
+        holder = Candidate(job.job_id, job.lock_scope, job.book_id, job.chunk_id)
         unit = UnitOfWork(engine, before_write=job_log.hold, warn=lambda text: job_log.append(text, "WARNING", None))
-        return cls(job, job_type, job_class, unit, job_log, watch, llm)
+        return cls(job, holder, job.attempt, job.max_attempts, job_type, job_class, unit, job_log, watch, llm)
 
     def add_line(self, message: str, level: str = "INFO", props: dict[str, Any] | None = None) -> None:
         """One line, in the job's log and in the process log."""
-        self.job_log.append(str(message), str(level).upper(), props)
+        line = self.job_log.append(str(message), str(level).upper(), props)
         self._watch()
-        log.info("job.log", job_id=self.job.job_id, job_type=self.job.job_type, level_of_line=level, message=message)
+        if line is not None:
+            name = self.job_type.name
+            log.info("job.log", job_id=self.job_id, job_type=name, level_of_line=line.level, message=line.message)
 
     def report(self, fraction: float, message: str) -> None:
         """How far the job is."""
@@ -63,17 +80,23 @@ class Attempt:
 
     def settlement(self, outcome: Outcome) -> Settlement:
         """All that is to be written about this attempt. Seals the log: later lines are dropped."""
-        job, job_log = self.job, self.job_log
+        job_log = self.job_log
         lines = job_log.seal()
         return Settlement(
-            holder=Candidate(job.job_id, job.lock_scope, job.book_id, job.chunk_id),
+            holder=self.holder,
             claim_id=job_log.claim_id,
             outcome=outcome,
             lines=lines,
-            log_count=job_log.count if job_log.count != job.log_count else None,
+            log_count=job_log.count if job_log.has_lines else None,
             progress=job_log.progress,
-            result=storable(job.result),
+            result=self.result if isinstance(outcome, Completed | Failed) else None,
         )
+
+    def could_not_be_saved(self, error: BaseException) -> Errored:
+        """The outcome in place of one the database refused, with a last line in the log that says why."""
+        failure = Errored(why_not_saved(error), format_trace(error))
+        self.job_log.append_last(failure.message, "ERROR")
+        return failure
 
 
 class AttemptContext:

@@ -24,6 +24,7 @@ from bookbot_worker.outcomes import (
     Snooze,
 )
 from bookbot_worker.retry import after_retry
+from bookbot_worker.telemetry.joblog import json_copy, storable
 from shared.errors import BookbotError
 from shared.text import clean
 
@@ -34,6 +35,7 @@ def execute(attempt: Attempt) -> Outcome:
         try:
             returned = _run(attempt)
             outcome = _of_return_value(returned, attempt)
+            _keep_result(attempt)
         except BaseException as error:  # noqa: BLE001 - the boundary: whatever job code raises becomes an outcome
             outcome = _of_exception(error, attempt)
     outcome = _unless_rule_was_broken(outcome, attempt)
@@ -59,6 +61,16 @@ def _of_return_value(returned: object, attempt: Attempt) -> Outcome:
     return Errored(f"execute() must return True or False; it returned {readable(returned, 200)}")
 
 
+def _keep_result(attempt: Attempt) -> None:
+    """Take what the job left in `self.job.result`, while looking at it is still the job's own risk."""
+    given: object = attempt.job.result
+    if given is None:
+        return
+    attempt.result = storable(given)
+    if json_copy(given) is None:
+        attempt.add_line("self.job.result is not a JSON object of at most 64 KiB; its text is kept instead", "WARNING")
+
+
 def _of_exception(error: BaseException, attempt: Attempt) -> Outcome:
     match error:
         case JobCancelled():
@@ -68,13 +80,13 @@ def _of_exception(error: BaseException, attempt: Attempt) -> Outcome:
                 timedelta(0), describe(error), returns_attempt=True, keeps_writes=True, awaits=error.job_ids
             )
         case Snooze():
-            return Postponed(max(error.after, timedelta(0)), describe(error), returns_attempt=True)
+            return Postponed(error.after, describe(error), returns_attempt=True)
         case Retry():
             return after_retry(
                 describe(error),
                 error.after,
-                attempt=attempt.job.attempt,
-                max_attempts=attempt.job.max_attempts,
+                attempt=attempt.number,
+                max_attempts=attempt.max_attempts,
                 policy=attempt.job_type.retry,
                 trace=format_trace(error),
             )

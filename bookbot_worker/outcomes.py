@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.ids import check_id
+
+LONGEST_DELAY = timedelta(days=3660)
+"""Ten years: further off, databases disagree about what an instant is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -66,7 +71,7 @@ class Retry(Exception):
 
     def __init__(self, message: str, after: timedelta | None = None) -> None:
         super().__init__(message)
-        self.after = after
+        self.after = None if after is None else _delay("Retry", after)
 
 
 class Snooze(Exception):
@@ -74,18 +79,27 @@ class Snooze(Exception):
 
     def __init__(self, after: timedelta, reason: str = "snoozed") -> None:
         super().__init__(reason)
-        self.after = after
+        self.after = _delay("Snooze", after)
 
 
 class AwaitJobs(Exception):
     """Raised by job code: commit what I wrote, and start me again when these jobs have ended, however.
 
-    Costs no attempt. The job's book or chunk is released meanwhile.
+    Costs no attempt. The job's book or chunk is released meanwhile. Raises InvalidInput for what is no id.
     """
 
     def __init__(self, job_ids: Sequence[str], reason: str) -> None:
         super().__init__(reason)
-        self.job_ids = tuple(job_ids)
+        self.job_ids = tuple(check_id("job_ids", job_id) for job_id in job_ids)
+
+
+def _delay(name: str, after: timedelta) -> timedelta:
+    """`after`, at least zero. Raises TypeError or ValueError, in the job that asked, for what is no delay."""
+    if not isinstance(after, timedelta):
+        raise TypeError(f"{name}(after=…) takes a timedelta, not {type(after).__name__}")
+    if after > LONGEST_DELAY:
+        raise ValueError(f"{name}(after=…): a job can be put off by at most {LONGEST_DELAY.days} days")
+    return max(after, timedelta(0))
 
 
 class JobCancelled(BaseException):

@@ -16,7 +16,7 @@ from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
 from bookbot_worker.execution import execute
-from bookbot_worker.failure_text import format_trace, why_not_saved
+from bookbot_worker.failure_text import format_trace
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.outcomes import Errored, LostClaim, Outcome, keeps_writes
@@ -154,11 +154,9 @@ class JobProcessor:
         try:
             settle_alone(attempt.unit, attempt.settlement(outcome))
         except LostClaim:
-            log.warning("job.lost_claim", job_id=attempt.job.job_id)
+            log.warning("job.lost_claim", job_id=attempt.job_id)
         except Exception as error:  # noqa: BLE001 - whatever the job's writes make the database or a flush raise
-            failure = Errored(why_not_saved(error), format_trace(error))
-            attempt.job_log.append_last(failure.message, "ERROR")
-            return failure
+            return attempt.could_not_be_saved(error)
         return None
 
     # The steps of the loop

@@ -28,7 +28,7 @@ def after_retry(
         tries = "the only attempt" if max_attempts == 1 else f"attempt {attempt} of {max_attempts}"
         return Errored(f"{message} (this was {tries})", trace)
     delay = asked_for if asked_for is not None else backoff(policy, attempt)
-    return Postponed(max(delay, timedelta(0)), message)
+    return Postponed(delay, message)
 
 
 def backoff(policy: RetryPolicy, attempt: int) -> timedelta:

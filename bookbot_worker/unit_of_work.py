@@ -27,7 +27,7 @@ def guarded(engine: Engine) -> Engine:
 class UnitOfWork:
     """One attempt's session, made on first use. Belongs to the thread that runs the job."""
 
-    def __init__(self, engine: Engine, *, before_write: Callable[[], None], warn: Callable[[str], None]) -> None:
+    def __init__(self, engine: Engine, *, before_write: Callable[[], None], warn: Callable[[str], object]) -> None:
         self.rule = Rule(engine.url, before_write)
         self._engine = engine
         self._warn = warn

@@ -1,39 +1,51 @@
-"""Settling many attempts at once, so that one bad one cannot hold up the rest, and every failure is recorded."""
+"""Settling many attempts at once, so that one bad one cannot hold up the rest."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
 
-from bookbot_worker.failure_text import why_not_saved
-from bookbot_worker.outcomes import Errored
 from bookbot_worker.queue.settle import Settlement, settle_together
 
 
-def settle_group(engine: Engine, settlements: Sequence[Settlement]) -> set[str]:
-    """Settle attempts that wrote nothing; returns the job ids settled, the others had lost their claim.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a group: job ids settled, and those whose data the database refuses, with its reason.
 
-    One transaction for all. Where the data of one cannot be stored, each is settled on its own, and that one with
-    the engine's own words only. Raises only what says that the database is away; then nothing is lost: call again.
+    The others had lost their claim.
+    """
+
+    settled: set[str] = field(default_factory=set)
+    refused: dict[str, StatementError] = field(default_factory=dict)
+
+
+def settle_group(engine: Engine, settlements: Sequence[Settlement]) -> Settled:
+    """Settle attempts that wrote nothing, in one transaction; where that cannot be, each in its own.
+
+    Raises only what says that the database is away; then nothing is lost: call again.
     """
     try:
-        return settle_together(engine, settlements)
-    except DBAPIError as error:
+        return Settled(settle_together(engine, settlements))
+    except StatementError as error:
         if is_outage(error):
             raise
-    return {settlement.job_id for settlement in settlements if _settle_one(engine, settlement)}
+    group = Settled()
+    for settlement in settlements:
+        try:
+            group.settled.update(settle_together(engine, [settlement]))
+        except StatementError as error:
+            if is_outage(error):
+                raise
+            group.refused[settlement.job_id] = error
+    return group
 
 
-def is_outage(error: DBAPIError) -> bool:
-    """Whether the same statement may work later: connections, locks, timeouts; not data, not constraints."""
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+def is_outage(error: StatementError) -> bool:
+    """Whether the same statement may work later: connections, locks, timeouts; not data, not constraints.
 
-
-def _settle_one(engine: Engine, settlement: Settlement) -> bool:
-    try:
-        return bool(settle_together(engine, [settlement]))
-    except DBAPIError as error:
-        if is_outage(error):
-            raise
-        bare = Settlement(settlement.holder, settlement.claim_id, Errored(why_not_saved(error)))
-        return bool(settle_together(engine, [bare]))
+    A StatementError that is no DBAPIError was raised before anything was sent, by a value of the wrong type.
+    """
+    return isinstance(error, DBAPIError) and (
+        error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    )

@@ -5,16 +5,21 @@ stores the rest in its own transaction. So a running job's lines are visible wit
 terminal job is never visible without all of them. Nothing here decides anything about the job.
 """
 
+import contextlib
+import json
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.errors import InvalidInput
+from bookbot_worker.failure_text import readable
 from shared.text import check_json, clean
 
 LINE_LIMIT = 8 * 1024
 """Characters kept of one line."""
+
+LEVEL_LIMIT = 16
+"""Characters kept of a level, which is usually one of INFO, WARNING and ERROR."""
 
 LINES_LIMIT = 10_000
 """Lines kept of one attempt; one more says that the rest was left out."""
@@ -60,35 +65,35 @@ class JobLog:
         """The number of the last line."""
         return self._last
 
-    def append(self, message: str, level: str, props: dict[str, Any] | None) -> None:
-        """Add a line; what no database can store is replaced. After the seal, and past the limit, it is dropped."""
+    @property
+    def has_lines(self) -> bool:
+        """Whether this claim has any."""
+        return self._last != self._first
+
+    def append(self, message: str, level: str, props: dict[str, Any] | None) -> LogLine | None:
+        """Add a line and return it, what no database can store replaced. None after the seal and past the limit."""
+        kept = storable(props) if props else None
         with self._free:
             written = self._last - self._first
             if self._is_sealed or written > LINES_LIMIT:
-                return
+                return None
             if written == LINES_LIMIT:
-                message, level, props = f"more than {LINES_LIMIT} lines; the rest is left out", "WARNING", None
-            self._add(message, level, props)
+                message, level, kept = f"more than {LINES_LIMIT} lines; the rest is left out", "WARNING", None
+            return self._add(message, level, kept)
 
     def append_last(self, message: str, level: str) -> None:
         """Add the engine's own last line, even to a sealed log: why settling it did not work."""
         with self._free:
             self._add(message, level, None)
 
-    def _add(self, message: str, level: str, props: dict[str, Any] | None) -> None:
-        self._last += 1
-        self._lines.append(
-            LogLine(
-                self.job_id,
-                self.claim_id,
-                self._attempt,
-                self._last,
-                clean(level, 16),
-                clean(message, LINE_LIMIT),
-                storable(props),
-                datetime.now(UTC),
-            )
+    def _add(self, message: str, level: str, props: dict[str, Any] | None) -> LogLine:
+        level, message = clean(level[:LEVEL_LIMIT], LEVEL_LIMIT), clean(message, LINE_LIMIT)
+        line = LogLine(
+            self.job_id, self.claim_id, self._attempt, self._last + 1, level, message, props, datetime.now(UTC)
         )
+        self._last += 1
+        self._lines.append(line)
+        return line
 
     def report(self, fraction: float, message: str) -> None:
         """Remember how far the job is; the last report is stored with the lines."""
@@ -132,11 +137,18 @@ class JobLog:
             return self._lines
 
 
-def storable(props: dict[str, Any] | None) -> dict[str, Any] | None:
-    """`props` where JSON can hold them, else their readable form."""
-    if not props:
-        return None
-    try:
-        return check_json("props", props)
-    except InvalidInput:
-        return {"unreadable": clean(repr(props), 1000)}
+def json_copy(value: object) -> dict[str, Any] | None:
+    """A copy of the JSON object `value`, because job code may change it before it is stored; None if it is none.
+
+    Never raises, though looking at it may run job code (a subclass of dict).
+    """
+    with contextlib.suppress(Exception):
+        if isinstance(value, dict):
+            return dict(json.loads(json.dumps(check_json("value", value))))
+    return None
+
+
+def storable(value: object) -> dict[str, Any]:
+    """A copy of the JSON object `value`; of anything else its readable form, as `{"unreadable": …}`."""
+    copy = json_copy(value)
+    return {"unreadable": readable(value, 1000)} if copy is None else copy

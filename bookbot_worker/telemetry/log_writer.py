@@ -73,7 +73,10 @@ class LogWriter:
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval.total_seconds()):
-            self.run_once()
+            try:
+                self.run_once()
+            except Exception as error:  # noqa: BLE001 - a service's boundary; settle stores the lines all the same
+                log.error("joblog.failed", reason=f"{type(error).__name__}: {error}")
 
 
 def insert_lines(connection: Connection, lines: list[LogLine]) -> None:

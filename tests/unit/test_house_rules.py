@@ -47,6 +47,8 @@ CATCHES_EVERYTHING = {
     "bookbot_worker/processor.py:_run_in_thread": "kept for whoever started the thread",
     "bookbot_worker/processor.py:_process_job": "a fault of the engine must not cost the slot",
     "bookbot_worker/processor.py:_settle_with_writes": "whatever the job's writes make a flush raise",
+    "bookbot_worker/telemetry/joblog.py:json_copy": "what a job logs may be its own subclass of dict",
+    "bookbot_worker/telemetry/log_writer.py:_run": "a service's thread: settle stores the lines all the same",
     "bookbot_worker/unit_of_work.py:discard": "the transaction is being thrown away",
     "bookbot_worker/golden_rule.py:flush": "looked at and raised again",
     "bookbot_worker/wakeup.py:changed": "psycopg's many ways to say that a connection is gone",
@@ -55,9 +57,6 @@ CATCHES_EVERYTHING = {
 }
 
 MANY_LINES = 250
-
-TO_BE_SPLIT = {"bookbot_worker/processor.py": 277}
-"""Files that broke the rule before it was tested, and how long they were: they may shrink, not grow."""
 
 REGISTRIES = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.", "crates" + ".io", "ruby" + "gems.org")
 NOT_OURS = (*REGISTRIES, "proxy.go" + "lang.org", "hub.dock" + "er.com", "/wo" + "rk/")
@@ -127,8 +126,7 @@ def test_no_module_holds_two_things() -> None:
     """More than 250 lines is two things in one file. A migration tells one long story and is exempt."""
     lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
     long = {name for name, count in lengths.items() if count > MANY_LINES and "/migrations/" not in name}
-    assert long == set(TO_BE_SPLIT)
-    assert [name for name, ceiling in TO_BE_SPLIT.items() if lengths[name] > ceiling] == []
+    assert long == set()
 
 
 def test_every_module_says_what_it_is() -> None:
