@@ -17,7 +17,7 @@ from bookbot_worker.cancellation import StopToken
 from bookbot_worker.failure_text import format_trace, why_not_saved
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
-from bookbot_worker.outcomes import Completed, Errored, Failed, Outcome
+from bookbot_worker.outcomes import Errored, Outcome
 from bookbot_worker.queue.locks import Candidate
 from bookbot_worker.queue.settle import Settlement
 from bookbot_worker.telemetry.joblog import JobLog
@@ -89,7 +89,7 @@ class Attempt:
             lines=lines,
             log_count=job_log.count if job_log.has_lines else None,
             progress=job_log.progress,
-            result=self.result if isinstance(outcome, Completed | Failed) else None,
+            result=None if isinstance(outcome, Errored) else self.result,
         )
 
     def could_not_be_saved(self, error: BaseException) -> Errored:

@@ -22,6 +22,7 @@ from bookbot_worker.outcomes import (
     Postponed,
     Retry,
     Snooze,
+    keeps_writes,
 )
 from bookbot_worker.retry import after_retry
 from bookbot_worker.telemetry.joblog import json_copy, storable
@@ -35,10 +36,11 @@ def execute(attempt: Attempt) -> Outcome:
         try:
             returned = _run(attempt)
             outcome = _of_return_value(returned, attempt)
-            _keep_result(attempt)
         except BaseException as error:  # noqa: BLE001 - the boundary: whatever job code raises becomes an outcome
             outcome = _of_exception(error, attempt)
     outcome = _unless_rule_was_broken(outcome, attempt)
+    if keeps_writes(outcome) or isinstance(outcome, Failed):
+        _keep_result(attempt)
     if isinstance(outcome, Errored):
         attempt.add_line(outcome.message, "ERROR")
     return outcome
@@ -62,8 +64,8 @@ def _of_return_value(returned: object, attempt: Attempt) -> Outcome:
 
 
 def _keep_result(attempt: Attempt) -> None:
-    """Take what the job left in `self.job.result`, while looking at it is still the job's own risk."""
-    given: object = attempt.job.result
+    """Take what the job left in `self.job.result`; read past the ORM, which may have let go of the row."""
+    given = vars(attempt.job).get("result")
     if given is None:
         return
     attempt.result = storable(given)

@@ -142,7 +142,7 @@ def json_copy(value: object) -> dict[str, Any] | None:
 
     Never raises, though looking at it may run job code (a subclass of dict).
     """
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(BaseException):
         if isinstance(value, dict):
             return dict(json.loads(json.dumps(check_json("value", value))))
     return None
