@@ -19,8 +19,8 @@ from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.outcomes import Errored, Outcome
 from bookbot_worker.queue.locks import Candidate
-from bookbot_worker.queue.settle import Settlement
-from bookbot_worker.telemetry.joblog import JobLog
+from bookbot_worker.queue.settlement import Settlement
+from bookbot_worker.telemetry.joblog import DatabaseTime, JobLog
 from bookbot_worker.unit_of_work import UnitOfWork
 from shared.job_types import JobType
 from shared.models import Job
@@ -55,10 +55,11 @@ class Attempt:
     def open(cls, job: Job, registry: Registry, engine: Engine, watch: Callable[[JobLog], None], llm: Any) -> "Attempt":
         """Everything one run of a claimed job needs."""
         job_type, job_class = registry.find(job.job_type)
-        job_log = JobLog(job.job_id, str(job.claim_id), job.attempt, job.log_count)
+        job_log = JobLog(job.job_id, str(job.claim_id), job.attempt, job.log_count, DatabaseTime(job.started_at))
         holder = Candidate(job.job_id, job.lock_scope, job.book_id, job.chunk_id)
-        unit = UnitOfWork(engine, before_write=job_log.hold, warn=lambda text: job_log.append(text, "WARNING", None))
-        return cls(job, holder, job.attempt, job.max_attempts, job_type, job_class, unit, job_log, watch, llm)
+        unit = UnitOfWork(engine, before_write=job_log.hold, warn=lambda text: attempt.add_line(text, "WARNING"))
+        attempt = cls(job, holder, job.attempt, job.max_attempts, job_type, job_class, unit, job_log, watch, llm)
+        return attempt
 
     def add_line(self, message: str, level: str = "INFO", props: dict[str, Any] | None = None) -> None:
         """One line, in the job's log and in the process log."""

@@ -58,6 +58,6 @@ def run_worker(settings: Settings, *, until_empty: bool = False) -> int:
     Raises ConfigurationError or SchemaMismatch where it cannot start.
     """
     processor = build_processor(settings)
-    with listening(processor.request_stop, processor.wakeup.write_fd):
+    with listening(processor.note_stop_request, processor.wakeup.write_fd):
         processor.run(until_empty=until_empty)
     return 0

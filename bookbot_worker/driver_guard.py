@@ -8,6 +8,7 @@ import sqlite3
 from typing import Any
 
 import psycopg
+from psycopg.sql import Composable
 from sqlalchemy import Engine, event
 
 from bookbot_worker.golden_rule import rule_in_force, transaction_command
@@ -24,18 +25,28 @@ def _forbid(act: str, *, by_flush: bool = False) -> None:
         rule.forbid(f"{act} on the driver's connection")
 
 
-def _check(query: Any) -> None:
-    if rule_in_force.get() is None or not isinstance(query, str | bytes):
+def _check(query: Any, connection: Any = None) -> None:
+    if rule_in_force.get() is None:
         return
-    text = query if isinstance(query, str) else query.decode(errors="replace")
+    if isinstance(query, Composable):
+        query = query.as_string(connection)
+    text = query.decode(errors="replace") if isinstance(query, bytes) else str(query)
     if command := transaction_command(text):
         _forbid(f"the statement {command}")
 
 
 class _PostgresCursor(psycopg.Cursor[Any]):
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-        _check(query)
+        _check(query, self.connection)
         return super().execute(query, *args, **kwargs)
+
+    def executemany(self, query: Any, *args: Any, **kwargs: Any) -> None:
+        _check(query, self.connection)
+        super().executemany(query, *args, **kwargs)
+
+    def stream(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        _check(query, self.connection)
+        return super().stream(query, *args, **kwargs)
 
 
 class _PostgresConnection(psycopg.Connection[Any]):
@@ -47,11 +58,27 @@ class _PostgresConnection(psycopg.Connection[Any]):
         _forbid("rollback()", by_flush=True)
         super().rollback()
 
+    def transaction(self, *args: Any, **kwargs: Any) -> Any:
+        _forbid("transaction(), which may commit,")
+        return super().transaction(*args, **kwargs)
+
+    def set_autocommit(self, value: bool) -> None:
+        _forbid("autocommit")
+        super().set_autocommit(value)
+
+    def tpc_begin(self, xid: Any) -> None:
+        _forbid("tpc_begin()")
+        super().tpc_begin(xid)
+
 
 class _SqliteCursor(sqlite3.Cursor):
     def execute(self, sql: str, *args: Any) -> Any:
         _check(sql)
         return super().execute(sql, *args)
+
+    def executemany(self, sql: str, *args: Any) -> Any:
+        _check(sql)
+        return super().executemany(sql, *args)
 
     def executescript(self, script: str) -> Any:
         _forbid("executescript(), which commits,")
@@ -62,6 +89,15 @@ class _SqliteConnection(sqlite3.Connection):
     def cursor(self, factory: Any = _SqliteCursor) -> Any:
         return super().cursor(factory)
 
+    def execute(self, sql: str, *args: Any) -> Any:
+        return self.cursor().execute(sql, *args)
+
+    def executemany(self, sql: str, *args: Any) -> Any:
+        return self.cursor().executemany(sql, *args)
+
+    def executescript(self, script: str) -> Any:
+        return self.cursor().executescript(script)
+
     def commit(self) -> None:
         _forbid("commit()")
         super().commit()
@@ -69,6 +105,16 @@ class _SqliteConnection(sqlite3.Connection):
     def rollback(self) -> None:
         _forbid("rollback()", by_flush=True)
         super().rollback()
+
+    def __enter__(self) -> Any:
+        _forbid("a with block, which commits,")
+        return super().__enter__()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Both attributes commit when they are set; a new connection, which is in no transaction, may be set up."""
+        if name in ("isolation_level", "autocommit") and self.in_transaction:
+            _forbid(name)
+        super().__setattr__(name, value)
 
 
 def _connect_postgresql(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:

@@ -6,9 +6,9 @@ from sqlalchemy import Engine
 
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.driver_guard import guard_driver
-from bookbot_worker.golden_rule import watch
 from bookbot_worker.queue.claim import Claimant
 from bookbot_worker.queue.workers import register_worker
+from bookbot_worker.rule_events import watch
 from bookbot_worker.slots import Slots
 from bookbot_worker.telemetry.log_writer import LogWriter
 from bookbot_worker.unit_of_work import guarded
@@ -20,6 +20,9 @@ from shared.settings import Settings
 
 JOB_CONNECTIONS = 8
 """Connections jobs share. A job that waits for its LLM holds none, so 200 jobs do not need 200."""
+
+JOB_PATIENCE = 3600.0
+"""Seconds a job waits for one of them. A job asks for one only, so the wait ends; giving up would lose its work."""
 
 
 class Parts:
@@ -33,7 +36,8 @@ class Parts:
         self.worker_id = new_id()
         name = f"bookbot-worker:{self.worker_id[-8:]}"
         self.engine = make_engine(settings, application=name, pool_size=2, spare=1)
-        jobs = make_engine(settings, application=name, pool_size=min(settings.concurrency, JOB_CONNECTIONS), spare=0)
+        shared_by_jobs = min(settings.concurrency, JOB_CONNECTIONS)
+        jobs = make_engine(settings, application=name, pool_size=shared_by_jobs, spare=0, patience=JOB_PATIENCE)
         guard_driver(jobs)
         self.job_engine: Engine = guarded(jobs)
         self.claimant = Claimant(self.worker_id, job_types, settings.queues)

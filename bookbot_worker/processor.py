@@ -19,7 +19,7 @@ from bookbot_worker.execution import execute
 from bookbot_worker.failure_text import format_trace
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
-from bookbot_worker.outcomes import Errored, LostClaim, Outcome, keeps_writes
+from bookbot_worker.outcomes import Cancelled, Errored, LostClaim, Outcome, keeps_writes
 from bookbot_worker.parts import Parts
 from bookbot_worker.queue.backlog import is_empty
 from bookbot_worker.queue.claim import claim
@@ -62,9 +62,13 @@ class JobProcessor:
         self.registry.add(name, job_class)
 
     def request_stop(self) -> None:
-        """Finish what runs and end; a second request does not wait for it. Safe from any thread and from signals."""
-        self.stop_requests += 1
+        """Finish what runs and end; a second request does not wait for it. Safe from any thread."""
+        self.note_stop_request()
         self.wakeup.wake()
+
+    def note_stop_request(self) -> None:
+        """The same from a signal handler, which must take no lock: the thread it interrupts may hold it."""
+        self.stop_requests += 1
 
     def start(self) -> None:
         """Run in a background thread; what ends it early is kept in `failure`."""
@@ -154,7 +158,7 @@ class JobProcessor:
         try:
             settle_alone(attempt.unit, attempt.settlement(outcome))
         except LostClaim:
-            log.warning("job.lost_claim", job_id=attempt.job_id)
+            return Cancelled()  # if it was cancelled meanwhile; where the claim is really lost, this changes nothing
         except Exception as error:  # noqa: BLE001 - whatever the job's writes make the database or a flush raise
             return attempt.could_not_be_saved(error)
         return None

@@ -12,15 +12,15 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def listening(request_stop: Callable[[], None], wakeup_fd: int) -> Iterator[None]:
-    """While the block runs, SIGTERM and SIGINT call `request_stop`; the previous handlers come back after it.
+def listening(note: Callable[[], None], wakeup_fd: int) -> Iterator[None]:
+    """While the block runs, SIGTERM and SIGINT call `note`; the previous handlers come back after it.
 
-    `wakeup_fd` receives a byte for every signal (signal.set_wakeup_fd): a Python handler alone does not end a
-    `select` that is waiting.
+    `note` must take no lock: the handler runs in the main thread, which may hold it. `wakeup_fd` receives a byte
+    for every signal (signal.set_wakeup_fd): a Python handler alone does not end a `select` that is waiting.
     """
 
     def record(_number: int, _frame: FrameType | None) -> None:
-        request_stop()
+        note()
 
     previous_fd = signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
     previous = {number: signal.signal(number, record) for number in STOP_SIGNALS}

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
-from bookbot_worker.golden_rule import GUARDED, JobSession, Rule, rule_in_force
+from bookbot_worker.golden_rule import GUARDED, Rule, rule_in_force
+from bookbot_worker.job_session import JobSession
 from shared.database import SQLITE_BEGIN, is_postgresql
 
 

@@ -4,7 +4,7 @@ With a `session` the job joins the caller's transaction: it exists if and when t
 it is committed here. Everything a caller can get wrong is refused before anything is written.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,10 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.database import is_postgresql, joined
-from shared.errors import InvalidInput, NotFound
+from shared.errors import InvalidInput
 from shared.ids import check_id, new_id
 from shared.job_types import JobType, catalogue
-from shared.models import JOBS, Book, Chunk, Job, JobDependency
+from shared.models import JOBS, Job, JobDependency
+from shared.references import check_books, check_jobs
 from shared.states import JobState, LockScope
 from shared.text import check_json, check_text
 
@@ -33,7 +34,8 @@ class NewJob:
 
     `priority`: higher first. `run_at`: not before this instant (aware). `unique_key`: while a job with this key
     waits or runs, enqueuing another returns that one. `depends_on`: ids of jobs that must complete first;
-    `awaits`: ids of jobs that must end first, however.
+    `awaits`: ids of jobs that must end first, however. `job_id` is known before the job is stored, so that of jobs
+    created together a later one can name an earlier one.
     """
 
     job_type: str
@@ -48,6 +50,7 @@ class NewJob:
     depends_on: Sequence[str] = ()
     awaits: Sequence[str] = ()
     max_attempts: int | None = None
+    job_id: str = field(default_factory=new_id)
 
 
 def create_job(
@@ -63,6 +66,7 @@ def create_job(
     unique_key: str | None = None,
     parent_job_id: str | None = None,
     depends_on: Sequence[str] = (),
+    awaits: Sequence[str] = (),
     max_attempts: int | None = None,
 ) -> Job:
     """Enqueue one job; see `NewJob` for the values. The returned Job has its `job_id`.
@@ -80,6 +84,7 @@ def create_job(
         unique_key=unique_key,
         parent_job_id=parent_job_id,
         depends_on=depends_on,
+        awaits=awaits,
         max_attempts=max_attempts,
     )
     return create_jobs([new], session=session)[0]
@@ -92,7 +97,8 @@ def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -
     """
     rows = [(new, _row(new)) for new in new_jobs]
     with joined(session) as target:
-        _check_references(target, [row for _, row in rows])
+        check_books(target, [row for _, row in rows])
+        check_jobs(target, [(row, (*new.depends_on, *new.awaits)) for new, row in rows])
         plain = [row for _, row in rows if row["unique_key"] is None]
         added = {row["job_id"]: Job(**row) for row in plain}
         if len(plain) < BULK_FROM:
@@ -103,9 +109,10 @@ def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -
                 if part := [row for row in plain if ("run_at" in row) is is_timed]:
                     target.connection().execute(insert(JOBS), part)
         jobs = [added.get(row["job_id"]) or _insert_unique(target, row) for _, row in rows]
-        for (new, row), job in zip(rows, jobs, strict=True):
-            if job.job_id == row["job_id"]:
-                _add_dependencies(target, job.job_id, new)
+        stored = {row["job_id"]: job.job_id for (_, row), job in zip(rows, jobs, strict=True)}
+        for new, row in rows:
+            if stored[row["job_id"]] == row["job_id"]:
+                _add_dependencies(target, row["job_id"], new, stored)
         return jobs
 
 
@@ -129,7 +136,7 @@ def _row(new: NewJob) -> dict[str, Any]:
     if not 1 <= attempts <= 1000:
         raise InvalidInput("max_attempts", "must be from 1 to 1000")
     row = {
-        "job_id": new_id(),
+        "job_id": check_id("job_id", new.job_id),
         "book_id": book_id,
         "chunk_id": check_id("chunk_id", chunk_id) if chunk_id is not None else None,
         "job_type": job_type.name,
@@ -154,25 +161,6 @@ def _valid_props(job_type: JobType, props: dict[str, Any] | BaseModel) -> dict[s
     return given
 
 
-def _check_references(session: Session, rows: list[dict[str, Any]]) -> None:
-    """Every book exists, and every chunk belongs to the book it was named with. Raises NotFound."""
-    books = {row["book_id"] for row in rows if row["book_id"]}
-    known = set(session.scalars(select(Book.book_id).where(Book.book_id.in_(books)))) if books else set()
-    known |= {item.book_id for item in session.new if isinstance(item, Book)}
-    if missing := books - known:
-        raise NotFound("book", min(missing))
-    chunks = {(row["chunk_id"], row["book_id"]) for row in rows if row["chunk_id"]}
-    if not chunks:
-        return
-    of_books = select(Chunk.chunk_id, Chunk.book_id).where(
-        Chunk.chunk_id.in_({chunk_id for chunk_id, _ in chunks}), Chunk.is_latest, ~Chunk.is_deleted
-    )
-    existing = {(chunk_id, book_id) for chunk_id, book_id in session.execute(of_books)}
-    existing |= {(item.chunk_id, item.book_id) for item in session.new if isinstance(item, Chunk)}
-    if lost := chunks - existing:
-        raise NotFound("chunk of this book", min(lost)[0])
-
-
 def _insert_unique(session: Session, row: dict[str, Any]) -> Job:
     """The job that now holds the key: this one, or the one that already waits or runs with it.
 
@@ -191,8 +179,9 @@ def _insert_unique(session: Session, row: dict[str, Any]) -> Job:
             return existing
 
 
-def _add_dependencies(session: Session, job_id: str, new: NewJob) -> None:
-    for needs, others in (("completed", new.depends_on), ("finished", new.awaits)):
-        for other in others:
-            depends_on = check_id("depends_on", other)
-            session.add(JobDependency(job_id=job_id, depends_on_job_id=depends_on, needs=needs))
+def _add_dependencies(session: Session, job_id: str, new: NewJob, stored: Mapping[str, str]) -> None:
+    """`stored` leads from the id of a job of this call to the one that stands for it: the holder of its unique key."""
+    first, last = dict.fromkeys(new.depends_on, "completed"), dict.fromkeys(new.awaits, "finished")
+    for other, needs in (last | first).items():
+        depends_on = check_id("depends_on", other)
+        session.add(JobDependency(job_id=job_id, depends_on_job_id=stored.get(depends_on, depends_on), needs=needs))

@@ -1,6 +1,8 @@
 """Writing finished files to the disk: under safe names, whole or not at all, never over another file unasked."""
 
 import itertools
+import shutil
+import tempfile
 from pathlib import Path
 
 from bookbot_worker.exporters.names import file_name
@@ -15,6 +17,9 @@ def safe_name(name: str) -> str:
 
 def save(path: Path, content: bytes, *, replace: bool = False) -> None:
     """Write `content` to `path`. Raises Conflict where it exists and `replace` is off, OSError from the disk."""
+    if replace and path.is_file():
+        _replace(path.resolve(), content)
+        return
     try:
         file = path.open("wb" if replace else "xb")
     except FileExistsError:
@@ -26,6 +31,19 @@ def save(path: Path, content: bytes, *, replace: bool = False) -> None:
         if not replace:
             path.unlink(missing_ok=True)
         raise
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside `path`, then put it in its place: the old file is there until the new one is whole."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".bookbot-", delete=False) as draft:
+        try:
+            draft.write(content)
+            draft.flush()
+            shutil.copymode(path, draft.name)
+            Path(draft.name).replace(path)
+        except OSError:
+            Path(draft.name).unlink(missing_ok=True)
+            raise
 
 
 def save_beside(directory: Path, name: str, content: bytes) -> Path:

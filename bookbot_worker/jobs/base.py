@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, ClassVar, NoReturn, Protocol
 
 from pydantic import BaseModel
@@ -124,9 +125,9 @@ class BookJob(BaseJob):
 
     locks = LockScope.BOOK
 
-    @property
+    @cached_property
     def book(self) -> Book:
-        """The locked book, in this job's session."""
+        """The locked book, in this job's session. Kept: a session forgets changed props of a row nobody holds."""
         return self.session.get_one(Book, self.job.book_id)
 
 
@@ -135,7 +136,7 @@ class ChunkJob(BaseJob):
 
     locks = LockScope.CHUNK
 
-    @property
+    @cached_property
     def chunk(self) -> Chunk:
         """The latest version of the locked chunk, in this job's session."""
         return self.session.query(Chunk).filter_by(chunk_id=self.job.chunk_id, is_latest=True).one()

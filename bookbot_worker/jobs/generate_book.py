@@ -54,20 +54,21 @@ class GenerateBookJob(BaseJob):
         props: dict[str, Any] = {"mode": self.props.mode, "target_words": self.props.target_words}
         if self.props.model is not None:
             props["model"] = self.props.model
-        jobs: list[Job] = []
+        new_jobs: list[NewJob] = []
         for scene in due:
-            new = NewJob(
-                "generate_chunk",
-                book_id=self.job.book_id,
-                chunk_id=scene.chunk_id,
-                props=props,
-                queue=self.job.queue,
-                priority=self.job.priority,
-                parent_job_id=self.job.job_id,
-                depends_on=[jobs[-1].job_id] if is_chain and jobs else [],
+            new_jobs.append(
+                NewJob(
+                    "generate_chunk",
+                    book_id=self.job.book_id,
+                    chunk_id=scene.chunk_id,
+                    props=props,
+                    queue=self.job.queue,
+                    priority=self.job.priority,
+                    parent_job_id=self.job.job_id,
+                    depends_on=[new_jobs[-1].job_id] if is_chain and new_jobs else [],
+                )
             )
-            jobs += self.create_jobs([new])
-        return jobs
+        return self.create_jobs(new_jobs)
 
     def _after_writing(self, phase: dict[str, Any]) -> bool:
         children = self._children(phase)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
 
-from bookbot_worker.queue.settle import Settlement, settle_together
+from bookbot_worker.queue.settle import settle_together
+from bookbot_worker.queue.settlement import Settlement
 
 
 @dataclass(frozen=True, slots=True)

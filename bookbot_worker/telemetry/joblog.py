@@ -8,8 +8,9 @@ terminal job is never visible without all of them. Nothing here decides anything
 import contextlib
 import json
 import threading
+import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bookbot_worker.failure_text import readable
@@ -43,13 +44,30 @@ class LogLine:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+class DatabaseTime:
+    """The database's clock, as it was at the claim and carried on by a clock of this machine that never jumps.
+
+    So a log line stands where it belongs between `started_at` and `completed_at`, whatever time this machine thinks
+    it is.
+    """
+
+    def __init__(self, at_claim: datetime | None) -> None:
+        self._at_claim = at_claim or datetime.now(UTC)
+        self._noted = time.monotonic()
+
+    def now(self) -> datetime:
+        """The instant, to within the time the claim's answer took to arrive."""
+        return self._at_claim + timedelta(seconds=time.monotonic() - self._noted)
+
+
 class JobLog:
     """The lines of one claim, numbered from `log_count + 1`. Safe to use from many threads."""
 
-    def __init__(self, job_id: str, claim_id: str, attempt: int, log_count: int) -> None:
+    def __init__(self, job_id: str, claim_id: str, attempt: int, log_count: int, clock: DatabaseTime) -> None:
         self.job_id = job_id
         self.claim_id = claim_id
         self._attempt = attempt
+        self._clock = clock
         self._first = log_count
         self._last = log_count
         self._lines: list[LogLine] = []
@@ -89,7 +107,7 @@ class JobLog:
     def _add(self, message: str, level: str, props: dict[str, Any] | None) -> LogLine:
         level, message = clean(level[:LEVEL_LIMIT], LEVEL_LIMIT), clean(message, LINE_LIMIT)
         line = LogLine(
-            self.job_id, self.claim_id, self._attempt, self._last + 1, level, message, props, datetime.now(UTC)
+            self.job_id, self.claim_id, self._attempt, self._last + 1, level, message, props, self._clock.now()
         )
         self._last += 1
         self._lines.append(line)

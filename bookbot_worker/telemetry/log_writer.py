@@ -56,7 +56,7 @@ class LogWriter:
     def run_once(self) -> None:
         """Store what is new. Lines that cannot be stored now are kept."""
         with self._lock:
-            logs = list(self._logs.values())
+            logs = sorted(self._logs.values(), key=lambda job_log: job_log.job_id)  # rows are locked in this order
         taken = [(job_log, *news) for job_log in logs if (news := job_log.take()) is not None]
         if not taken:
             return

@@ -8,7 +8,8 @@ from bookbot_worker import BookJob
 from bookbot_worker.outcomes import Completed
 from bookbot_worker.queue.claim import Claimant, claim
 from bookbot_worker.queue.locks import Candidate
-from bookbot_worker.queue.settle import Settlement, settle_together
+from bookbot_worker.queue.settle import settle_together
+from bookbot_worker.queue.settlement import Settlement
 from shared.ids import new_id
 from shared.models import Book
 from shared.settings import Settings

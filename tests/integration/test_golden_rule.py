@@ -4,9 +4,12 @@ A route that got through would leave the book behind: the zoo adds one first, th
 """
 
 import contextlib
+import os
 import threading
 from collections.abc import Callable
 
+import psycopg
+import psycopg.sql
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
@@ -95,6 +98,46 @@ def driver_cursor_commit(session: Session) -> None:
     session.connection().connection.cursor().execute("commit")
 
 
+def driver_cursor_many(session: Session) -> None:
+    session.flush()
+    session.connection().connection.cursor().executemany("commit", [()])
+
+
+def driver_autocommit(session: Session) -> None:
+    """psycopg begins a transaction at the first statement, so the switch is still free here."""
+    driver = session.connection().connection.driver_connection
+    assert driver is not None
+    if isinstance(driver, psycopg.Connection):
+        driver.autocommit = True
+    else:
+        session.flush()
+        driver.isolation_level = None
+
+
+def driver_with_block(session: Session) -> None:
+    session.flush()
+    driver = session.connection().connection.driver_connection
+    assert driver is not None
+    with driver:
+        pass
+
+
+def driver_transaction_block(session: Session) -> None:
+    driver = session.connection().connection.driver_connection
+    if isinstance(driver, psycopg.Connection):
+        with driver.transaction():
+            driver.execute("SELECT 1")
+    else:
+        driver_with_block(session)
+
+
+def driver_composed_commit(session: Session) -> None:
+    session.flush()
+    driver = session.connection().connection.driver_connection
+    assert driver is not None
+    driver.execute(psycopg.sql.SQL("COMMIT") if isinstance(driver, psycopg.Connection) else "COMMIT")
+
+
 def second_session_on_the_engine(session: Session) -> None:
     with Session(session.get_bind()) as second:
         second.add(Book(book_id=new_id(), title="from a second session"))
@@ -104,7 +147,8 @@ def second_session_on_the_engine(session: Session) -> None:
 def second_session_on_the_plain_engine(session: Session) -> None:
     bound = session.get_bind()
     assert isinstance(bound, Engine)
-    own = create_engine(bound.url)
+    is_file = bound.dialect.name == "sqlite"
+    own = create_engine(bound.url.set(database=os.path.relpath(str(bound.url.database))) if is_file else bound.url)
     try:
         with Session(own) as second:
             second.add(Book(book_id=new_id(), title="from an engine of its own"))
@@ -153,6 +197,11 @@ ROUTES: list[Callable[[Session], None]] = [
     autocommit,
     driver_commit,
     driver_cursor_commit,
+    driver_cursor_many,
+    driver_autocommit,
+    driver_with_block,
+    driver_transaction_block,
+    driver_composed_commit,
     second_session_on_the_engine,
     second_session_on_the_plain_engine,
     enqueue_without_the_session,

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from bookbot_worker.outcomes import Completed
 from bookbot_worker.queue.claim import Claimant, claim
 from bookbot_worker.queue.locks import Candidate
-from bookbot_worker.queue.settle import Settlement, settle_together
+from bookbot_worker.queue.settle import settle_together
+from bookbot_worker.queue.settlement import Settlement
 from shared.database import make_engine
 from shared.enqueue import NewJob, create_jobs
 from shared.ids import new_id
