@@ -128,12 +128,12 @@ def _row(new: NewJob) -> dict[str, Any]:
         raise InvalidInput("book_id", f"a {new.job_type} job needs the id of a book")
     if job_type.locks is LockScope.CHUNK and chunk_id is None:
         raise InvalidInput("chunk_id", f"a {new.job_type} job needs the id of a chunk")
-    if new.run_at is not None and new.run_at.tzinfo is None:
-        raise InvalidInput("run_at", "has no time zone")
-    if isinstance(new.priority, bool) or new.priority not in _PRIORITY_RANGE:
+    if new.run_at is not None and (not isinstance(new.run_at, datetime) or new.run_at.tzinfo is None):
+        raise InvalidInput("run_at", "must be a datetime with a time zone")
+    if type(new.priority) is not int or new.priority not in _PRIORITY_RANGE:
         raise InvalidInput("priority", "must be a whole number of 32 bits")
     attempts = job_type.retry.max_attempts if new.max_attempts is None else new.max_attempts
-    if not 1 <= attempts <= 1000:
+    if type(attempts) is not int or not 1 <= attempts <= 1000:
         raise InvalidInput("max_attempts", "must be from 1 to 1000")
     row = {
         "job_id": check_id("job_id", new.job_id),

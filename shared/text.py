@@ -26,7 +26,9 @@ def clean(text: str, limit: int) -> str:
 
 
 def check_text(field: str, text: str, limit: int) -> str:
-    """`text` unchanged. Raises InvalidInput where it is longer than `limit` or cannot be stored."""
+    """`text` unchanged. Raises InvalidInput where it is none, is longer than `limit` or cannot be stored."""
+    if not isinstance(text, str):
+        raise InvalidInput(field, "must be text")
     if len(text) > limit:
         raise InvalidInput(field, f"{len(text)} characters, the limit is {limit}")
     if _UNSTORABLE.search(text):

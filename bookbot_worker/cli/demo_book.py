@@ -48,8 +48,7 @@ class DemoBook:
         settings = demo_settings(self._output / "bookbot.db")
         with ExitStack() as opened:
             log = opened.enter_context((self._output / "worker.log").open("a", encoding="utf-8"))
-            configure_logging(settings)
-            structlog.configure(logger_factory=structlog.PrintLoggerFactory(log))
+            configure_logging(settings, log)
             opened.callback(structlog.reset_defaults)
             self._engine = make_engine(settings)
             opened.callback(self._engine.dispose)

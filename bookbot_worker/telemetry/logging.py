@@ -13,18 +13,20 @@ Events, not sentences. The names in use:
 | joblog.delayed / joblog.failed | log lines could not be stored yet; they are kept |
 """
 
+import contextlib
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
 from shared.settings import Settings
 
 
-def configure_logging(settings: Settings) -> None:
-    """Send structured events to stderr in the format and from the level the settings ask for."""
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send structured events to `stream` (stderr) in the format and from the level the settings ask for."""
+    target = stream or sys.stderr
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not target.isatty())
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[
@@ -34,9 +36,24 @@ def configure_logging(settings: Settings) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(target),
         cache_logger_on_first_use=False,
     )
+
+
+class _Lines:
+    """Writes lines to a stream. A log that nobody reads any more, or that fits no disk, must not fail a job."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def _keep(_logger: Any, _method: str, event: Any) -> Any:

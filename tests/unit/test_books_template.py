@@ -52,11 +52,17 @@ def test_uses_lists_what_is_asked_for() -> None:
     assert uses("{{ Brief }} {{ x | Review }} {{ Brief }}") == {"Brief", "Review"}
 
 
-def test_twenty_thousand_tags_take_less_than_a_tenth_of_a_second() -> None:
-    template = "{{ Brief }}{{ text | Style }}" * 10_000
-    started = time.perf_counter()
-    render(template, {"Brief": "x"})
-    assert time.perf_counter() - started < 0.1
+def test_ten_times_the_tags_take_about_ten_times_as_long() -> None:
+    """The obvious regular expression takes a hundred times as long."""
+
+    def cpu_seconds(tags: int) -> float:
+        template = "{{ Brief }}{{ text | Style }}" * (tags // 2)
+        started = time.process_time()
+        render(template, {"Brief": "x"})
+        return time.process_time() - started
+
+    few, many = (min(cpu_seconds(tags) for _ in range(5)) for tags in (2_000, 20_000))
+    assert many < 40 * few
 
 
 @given(st.text(alphabet="ab\n }{|"))
