@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.driver_guard import guard_driver
-from bookbot_worker.queue.claim import Claimant
+from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.workers import register_worker
 from bookbot_worker.rule_events import watch
 from bookbot_worker.slots import Slots

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
-from bookbot_worker.queue.claim import Claimant, is_claimable
+from bookbot_worker.queue.candidates import Claimant, is_claimable
 from shared.clock import db_now_plus
 from shared.database import read_only
 from shared.job_types import RetryPolicy

