@@ -1,15 +1,17 @@
 """`bookbot-web`: serve the application with uvicorn, or refuse in one line."""
 
+import contextlib
 import sys
 
 import click
 import uvicorn
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bookbot_web.app import create_app
 from bookbot_web.auth import check_bind_address
 from shared.database import make_engine
 from shared.errors import ConfigurationError, SchemaMismatch
+from shared.job_types import catalogue
 from shared.settings import Settings, load_settings
 from shared.version import __version__
 from shared.views import check_ready
@@ -29,12 +31,20 @@ def main(host: str, port: int) -> None:
     try:
         settings = load_settings()
         check_bind_address(host, settings)
+        catalogue()
         app = create_app(settings)
         look_at_schema(settings)
     except (ConfigurationError, SchemaMismatch) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(CONFIGURATION)
-    uvicorn.run(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=10)
+    except DBAPIError as error:
+        click.echo(f"Error: the database answers: {str(error.orig).strip().splitlines()[0]}", err=True)
+        sys.exit(1)
+    config = uvicorn.Config(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=10)
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    sys.exit(0 if server.started else 1)
 
 
 def look_at_schema(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from bookbot_worker.jobs.generate_chunk import GenerateChunkJob
 from bookbot_worker.llm.offline import OfflineAuthor
 from bookbot_worker.processor import JobProcessor
 from bookbot_worker.signals import listening
+from shared.errors import BookbotError, ConfigurationError
 from shared.job_types import import_setting
 from shared.settings import Settings, load_settings
 
@@ -29,8 +30,20 @@ def build_processor(settings: Settings | None = None) -> JobProcessor:
     processor.register("generate_book", GenerateBookJob)
     processor.register("export_book", ExportBookJob)
     for module_name in settings.jobs:
-        import_setting("BOOKBOT_JOBS", module_name, "register")(processor)
+        _register(processor, module_name)
     return processor
+
+
+def _register(processor: JobProcessor, module_name: str) -> None:
+    """Call `register` of a module of the user's. Raises ConfigurationError that names it, whatever goes wrong there."""
+    register = import_setting("BOOKBOT_JOBS", module_name, "register")
+    try:
+        register(processor)
+    except BookbotError as error:
+        raise ConfigurationError(f"BOOKBOT_JOBS: {module_name}: {error}") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"BOOKBOT_JOBS: {module_name}.register(processor) failed: {reason}") from error
 
 
 @lru_cache(maxsize=1)

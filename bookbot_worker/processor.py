@@ -19,13 +19,13 @@ from bookbot_worker.execution import execute
 from bookbot_worker.failure_text import format_trace
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
+from bookbot_worker.outage import Outage
 from bookbot_worker.outcomes import Cancelled, Errored, LostClaim, Outcome, keeps_writes
 from bookbot_worker.parts import Parts
-from bookbot_worker.queue.backlog import is_empty
+from bookbot_worker.queue.backlog import Left, anything_left
 from bookbot_worker.queue.claim import claim
 from bookbot_worker.queue.settle import settle_alone
 from bookbot_worker.queue.workers import mark_worker
-from bookbot_worker.retry import outage_delay
 from bookbot_worker.wakeup import Wakeup
 from shared.models import Job
 from shared.settings import Settings, load_settings
@@ -53,8 +53,9 @@ class JobProcessor:
         self.failure: BaseException | None = None
         self._llm = llm
         self._at_work = AtWork(self.wakeup.wake)
-        self._outage_tries = 0
+        self._outage = Outage()
         self._next_look_for_cancels = 0.0
+        self._waits_for: Left | None = None
         self._thread: threading.Thread | None = None
 
     def register(self, name: str, job_class: type[BaseJob]) -> None:
@@ -118,8 +119,8 @@ class JobProcessor:
             self._pass_on_cancels()
             claimed = self._claim()
         except DBAPIError as error:
-            return self._note_outage(error)
-        self._note_recovery()
+            return self._outage.note(error)
+        self._outage.note_end()
         busy = len(self._at_work)
         self._at_work.add(claimed)
         self.parts.slots.give(claimed, busy)
@@ -190,23 +191,13 @@ class JobProcessor:
 
     def _is_empty(self) -> bool:
         try:
-            return is_empty(self.parts.engine, self.parts.claimant)
+            left = anything_left(self.parts.engine, self.parts.claimant)
         except DBAPIError:
             return False
-
-    # Trouble
-
-    def _note_outage(self, error: DBAPIError) -> float:
-        self._outage_tries += 1
-        delay = outage_delay(self._outage_tries)
-        reason = str(error.orig).strip().split("\n")[0]
-        log.warning("database.unreachable", reason=reason, tries=self._outage_tries, next_in_seconds=round(delay, 1))
-        return delay
-
-    def _note_recovery(self) -> None:
-        if self._outage_tries:
-            log.info("database.back", tries=self._outage_tries)
-            self._outage_tries = 0
+        if left is not None and left != self._waits_for:
+            log.info("worker.waits", job_id=left.job_id, runs_on=left.worker_id)
+        self._waits_for = left
+        return left is None
 
     # The end
 
@@ -239,4 +230,4 @@ class JobProcessor:
         try:
             act()
         except DBAPIError as error:
-            self._note_outage(error)
+            self._outage.note(error)

@@ -8,13 +8,15 @@ so a listening connection that is silently dead costs one poll interval and noth
 import contextlib
 import os
 import selectors
+import sqlite3
 import threading
 import time
 from typing import Any, Protocol
 
+import psycopg
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared.database import JOBS_CHANNEL, is_postgresql
 
@@ -115,7 +117,11 @@ class SqliteChanges:
 
     def changed(self) -> bool:
         """Whether another connection committed since the last call."""
-        before, self._seen = self._seen, self._version()
+        try:
+            before, self._seen = self._seen, self._version()
+        except sqlite3.Error as error:
+            log.warning("listen.lost", reason=type(error).__name__)
+            return False
         return before != self._seen
 
     def close(self) -> None:
@@ -139,7 +145,7 @@ class PostgresNotices:
     def fileno(self) -> int | None:
         """The socket to select on, after an attempt to reconnect where it was lost."""
         if self._connection is None:
-            with contextlib.suppress(DBAPIError):
+            with contextlib.suppress(psycopg.Error, SQLAlchemyError):
                 self._listen()
         return None if self._connection is None else int(self._connection.fileno())
 
@@ -159,9 +165,14 @@ class PostgresNotices:
             self._connection = None
 
     def _listen(self) -> None:
+        """Raises psycopg's own errors: a connection that is not the pool's is not wrapped by SQLAlchemy."""
         connection = _own_connection(self._engine)
-        connection.autocommit = True
-        connection.execute(f"LISTEN {JOBS_CHANNEL}")
+        try:
+            connection.autocommit = True
+            connection.execute(f"LISTEN {JOBS_CHANNEL}")
+        except psycopg.Error:
+            connection.close()
+            raise
         self._connection = connection
 
 

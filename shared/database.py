@@ -42,17 +42,21 @@ def parse_database_url(raw: str) -> URL:
     """
     try:
         url = make_url(raw)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ConfigurationError("DATABASE_URL: not a database URL; try postgresql://user@host/name") from None
     backend = url.drivername.partition("+")[0]
     if backend in ("postgres", "postgresql"):
+        if "@" in (url.host or ""):
+            raise ConfigurationError("DATABASE_URL: an @ in the password must be written as %40")
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite":
         if not url.database or url.database == ":memory:":
             raise ConfigurationError(
                 "DATABASE_URL: an in-memory SQLite database cannot be shared by web and worker; use sqlite:///file.db"
             )
-        return url
+        if url.query:
+            raise ConfigurationError("DATABASE_URL: an SQLite URL takes no parameters; use sqlite:///file.db")
+        return url.set(drivername="sqlite")
     raise ConfigurationError(f"DATABASE_URL: {backend!r} is not supported; use PostgreSQL or SQLite")
 
 

@@ -15,10 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shared.database import is_postgresql, joined
+from shared.dependents import add_dependencies
 from shared.errors import InvalidInput
 from shared.ids import check_id, new_id
 from shared.job_types import JobType, catalogue
-from shared.models import JOBS, Job, JobDependency
+from shared.models import JOBS, Job
 from shared.references import check_books, check_jobs
 from shared.states import JobState, LockScope
 from shared.text import check_json, check_text
@@ -77,7 +78,7 @@ def create_job(
         job_type=job_type,
         book_id=book_id,
         chunk_id=chunk_id,
-        props=props or {},
+        props={} if props is None else props,
         queue=queue,
         priority=priority,
         run_at=run_at,
@@ -110,9 +111,8 @@ def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -
                     target.connection().execute(insert(JOBS), part)
         jobs = [added.get(row["job_id"]) or _insert_unique(target, row) for _, row in rows]
         stored = {row["job_id"]: job.job_id for (_, row), job in zip(rows, jobs, strict=True)}
-        for new, row in rows:
-            if stored[row["job_id"]] == row["job_id"]:
-                _add_dependencies(target, row["job_id"], new, stored)
+        fresh = [(job, new) for (new, row), job in zip(rows, jobs, strict=True) if job.job_id == row["job_id"]]
+        add_dependencies(target, [(job, _waits(new, stored)) for job, new in fresh])
         return jobs
 
 
@@ -140,16 +140,23 @@ def _row(new: NewJob) -> dict[str, Any]:
         "book_id": book_id,
         "chunk_id": check_id("chunk_id", chunk_id) if chunk_id is not None else None,
         "job_type": job_type.name,
-        "queue": check_text("queue", new.queue or job_type.queue, 64),
+        "queue": _name("queue", job_type.queue if new.queue is None else new.queue, 64),
         "priority": new.priority,
         "lock_scope": job_type.locks,
         "props": props,
         "state": JobState.WAITING,
         "max_attempts": attempts,
-        "unique_key": check_text("unique_key", new.unique_key, 255) if new.unique_key else None,
-        "parent_job_id": check_id("parent_job_id", new.parent_job_id) if new.parent_job_id else None,
+        "unique_key": None if new.unique_key is None else _name("unique_key", new.unique_key, 255),
+        "parent_job_id": None if new.parent_job_id is None else check_id("parent_job_id", new.parent_job_id),
     }
     return row if new.run_at is None else row | {"run_at": new.run_at}
+
+
+def _name(field: str, text: str, limit: int) -> str:
+    """`text`, checked. Raises InvalidInput, also where it is empty: a script's variable that was never set."""
+    if not check_text(field, text, limit).strip():
+        raise InvalidInput(field, "is empty")
+    return text
 
 
 def _valid_props(job_type: JobType, props: dict[str, Any] | BaseModel) -> dict[str, Any]:
@@ -179,9 +186,11 @@ def _insert_unique(session: Session, row: dict[str, Any]) -> Job:
             return existing
 
 
-def _add_dependencies(session: Session, job_id: str, new: NewJob, stored: Mapping[str, str]) -> None:
-    """`stored` leads from the id of a job of this call to the one that stands for it: the holder of its unique key."""
-    first, last = dict.fromkeys(new.depends_on, "completed"), dict.fromkeys(new.awaits, "finished")
-    for other, needs in (last | first).items():
-        depends_on = check_id("depends_on", other)
-        session.add(JobDependency(job_id=job_id, depends_on_job_id=stored.get(depends_on, depends_on), needs=needs))
+def _waits(new: NewJob, stored: Mapping[str, str]) -> dict[str, str]:
+    """What `new` waits for: ids, and whether each must be "completed" or only "finished".
+
+    `stored` leads from the id of a job of this call to the one that stands for it: the holder of its unique key.
+    """
+    waits = dict.fromkeys(new.awaits, "finished") | dict.fromkeys(new.depends_on, "completed")
+    known = {check_id("depends_on", other): needs for other, needs in waits.items()}
+    return {stored.get(other, other): needs for other, needs in known.items()}

@@ -94,7 +94,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class JobType:
-    """What is known about jobs of one name before any of them runs. `timeout` bounds one attempt."""
+    """What is known about jobs of one name before any of them runs. `timeout` bounds one attempt.
+
+    `is_about_book`: such a job must name its book, even if it locks nothing.
+    """
 
     name: str
     props: type[BaseModel]
@@ -103,11 +106,12 @@ class JobType:
     retry: RetryPolicy = RetryPolicy()
     timeout: timedelta = timedelta(hours=1)
     description: str = ""
+    is_about_book: bool = False
 
     @property
     def needs_book(self) -> bool:
         """Whether a job of this type is always about a book."""
-        return self.locks is not None
+        return self.is_about_book or self.locks is not None
 
     def validate(self, props: dict[str, Any]) -> BaseModel:
         """The typed props. Raises InvalidInput that names the first wrong field."""
@@ -159,8 +163,15 @@ BUILT_IN = (
         timeout=timedelta(minutes=20),
         description="Writes one scene as a new version.",
     ),
-    JobType("generate_book", GenerateBookProps, description="Writes every empty scene, then exports the book."),
-    JobType("export_book", ExportBookProps, description="Builds a finished file from the latest text."),
+    JobType(
+        "generate_book",
+        GenerateBookProps,
+        description="Writes every empty scene, then exports the book.",
+        is_about_book=True,
+    ),
+    JobType(
+        "export_book", ExportBookProps, description="Builds a finished file from the latest text.", is_about_book=True
+    ),
 )
 
 
@@ -168,18 +179,25 @@ BUILT_IN = (
 def catalogue() -> Catalogue:
     """The catalogue of this process: the built-in types and those of the modules in BOOKBOT_JOB_TYPES.
 
-    Raises ConfigurationError where such a module cannot be imported.
+    Raises ConfigurationError where such a module cannot be imported, or its JOB_TYPES are something else.
     """
     known = Catalogue(BUILT_IN)
     for module_name in load_settings().job_types:
-        for job_type in import_setting("BOOKBOT_JOB_TYPES", module_name, "JOB_TYPES"):
+        declared = import_setting("BOOKBOT_JOB_TYPES", module_name, "JOB_TYPES")
+        if not isinstance(declared, list | tuple) or not all(isinstance(item, JobType) for item in declared):
+            raise ConfigurationError(f"BOOKBOT_JOB_TYPES: {module_name}.JOB_TYPES must be a list of JobType")
+        for job_type in declared:
             known.add(job_type)
     return known
 
 
 def import_setting(setting: str, module_name: str, attribute: str) -> Any:
-    """`attribute` of the module a setting names. Raises ConfigurationError with the reason in one line."""
+    """`attribute` of the module a setting names.
+
+    Raises ConfigurationError with the reason in one line, whatever importing a module of the user's raises.
+    """
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"{setting}: cannot use {module_name!r}: {error}") from error
+    except Exception as error:
+        reason = str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"{setting}: cannot use {module_name!r}: {reason}") from error

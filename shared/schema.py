@@ -19,11 +19,15 @@ _ADVISORY_LOCK = 0x626F6F6B  # "book": one migration at a time, whoever starts i
 
 
 def upgrade(engine: Engine) -> str:
-    """Bring the schema to this version's, in one transaction; returns the revision. Safe to call at once from many."""
+    """Bring the schema to this version's, in one transaction; returns the revision. Safe to call at once from many.
+
+    Raises SchemaMismatch where it is newer than this version.
+    """
     with engine.begin() as connection:
         if is_postgresql(connection):
             connection.execute(text("SET LOCAL lock_timeout = '30s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        _refuse_newer(MigrationContext.configure(connection).get_current_revision())
         command.upgrade(_config(connection), "head")
     return head()
 
@@ -49,10 +53,14 @@ def check(engine: Engine) -> None:
         return
     if found is None:
         raise SchemaMismatch("the database has no BookBot tables yet; run: bookbot-worker db upgrade")
+    _refuse_newer(found)
+    raise SchemaMismatch(f"the database is at {found}, this version needs {wanted}; run: bookbot-worker db upgrade")
+
+
+def _refuse_newer(found: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
-    if found in known:
-        raise SchemaMismatch(f"the database is at {found}, this version needs {wanted}; run: bookbot-worker db upgrade")
-    raise SchemaMismatch(f"the database is at {found}, newer than this version knows; upgrade the installation")
+    if found is not None and found not in known:
+        raise SchemaMismatch(f"the database is at {found}, newer than this version knows; upgrade the installation")
 
 
 def _config(connection: Connection | None) -> Config:

@@ -76,6 +76,8 @@ def load_settings(**overrides: Any) -> Settings:
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**given)
+    except UnicodeDecodeError:
+        raise ConfigurationError("the file .env is not UTF-8 text") from None
     except ValidationError as error:
         raise ConfigurationError("; ".join(_explain(item) for item in error.errors())) from None
 

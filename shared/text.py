@@ -14,6 +14,7 @@ from shared.errors import InvalidInput
 MAX_PROPS_BYTES = 64 * 1024
 MAX_DEPTH = 64
 
+_MANY_DIGITS = re.compile(r"\d{300}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -50,7 +51,8 @@ def check_json(field: str, value: dict[str, Any]) -> dict[str, Any]:
         raise InvalidInput(field, "is not a JSON object") from None
     if size > MAX_PROPS_BYTES:
         raise InvalidInput(field, f"{size} bytes as JSON, the limit is {MAX_PROPS_BYTES}")
-    if "\\u0000" in encoded or encoded.count("[") + encoded.count("{") > MAX_DEPTH:
+    brackets = encoded.count("[") + encoded.count("{")
+    if "\\u0000" in encoded or brackets > MAX_DEPTH or _MANY_DIGITS.search(encoded):
         _find_fault(field, value, 0)
     return value
 

@@ -1,5 +1,6 @@
-"""Whether anything is left to do, for a worker that runs until the queue is empty."""
+"""What is left to do, for a worker that runs until the queue is empty."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select
@@ -15,13 +16,22 @@ SOON: timedelta = RetryPolicy().longest_delay
 """A job that starts later than this is for another day; retries come sooner."""
 
 
-def is_empty(engine: Engine, claimant: Claimant) -> bool:
-    """No job that this worker could run is running anywhere, waiting, or soon due."""
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A job that is not done; `worker_id` runs it, None where it waits."""
+
+    job_id: str
+    worker_id: str | None
+
+
+def anything_left(engine: Engine, claimant: Claimant) -> Left | None:
+    """A job this worker could run that runs anywhere, waits, or is soon due; None where there is none."""
     ours: ColumnElement[bool] = Job.job_type.in_(claimant.job_types)
     if claimant.queues:
         ours = and_(ours, Job.queue.in_(claimant.queues))
     soon = and_(Job.state == JobState.WAITING, ours, Job.attempt > 0, Job.run_at <= db_now_plus(SOON.total_seconds()))
     running = and_(Job.state == JobState.RUNNING, ours)
-    left = select(Job.job_id).where(or_(running, soon, is_claimable(Job, claimant))).limit(1)
+    left = select(Job.job_id, Job.worker_id).where(or_(running, soon, is_claimable(Job, claimant))).limit(1)
     with read_only(engine).connect() as connection:
-        return connection.scalar(left) is None
+        found = connection.execute(left).one_or_none()
+        return None if found is None else Left(*found)

@@ -23,8 +23,8 @@ def write_states(connection: Connection, settlements: Sequence[Settlement], *, i
     cancelled job has started may live.
     """
     settled: set[str] = set()
-    if len(settlements) > 1 and is_postgresql(connection):
-        connection.execute(_rows_in_order(), {"job_ids": [item.job_id for item in settlements]})
+    if is_postgresql(connection):
+        _lock(connection, settlements)
     if plain := [settlement for settlement in settlements if settlement.is_plain]:
         fences = {"job_ids": [item.job_id for item in plain], "claims": [item.claim_id for item in plain]}
         settled.update(connection.scalars(_plain_update(connection.dialect.name), fences))
@@ -39,11 +39,21 @@ def write_states(connection: Connection, settlements: Sequence[Settlement], *, i
     return settled
 
 
-@lru_cache(maxsize=1)
-def _rows_in_order() -> Select[str]:
-    """Locks rows by job_id, as whoever cancels a family of jobs does: updates in any other order could deadlock."""
+def _lock(connection: Connection, settlements: Sequence[Settlement]) -> None:
+    """Lock the rows by job_id, as whoever cancels a family of jobs does: updates in any other order could deadlock.
+
+    Where one ends otherwise than completed, also against new jobs that would depend on it: their foreign keys take a
+    share of its key. So they are either seen by `cancel_dependents`, or see the end themselves.
+    """
+    is_loss = any(isinstance(item.outcome, Failed | Errored | Cancelled) for item in settlements)
+    if len(settlements) > 1 or is_loss:
+        connection.execute(_rows_in_order(is_loss), {"job_ids": [item.job_id for item in settlements]})
+
+
+@lru_cache(maxsize=2)
+def _rows_in_order(is_loss: bool) -> Select[str]:
     listed = is_one_of(JOBS.c.job_id, "job_ids", "postgresql")
-    return select(JOBS.c.job_id).where(listed).order_by(JOBS.c.job_id).with_for_update(key_share=True)
+    return select(JOBS.c.job_id).where(listed).order_by(JOBS.c.job_id).with_for_update(key_share=not is_loss)
 
 
 @lru_cache(maxsize=2)

@@ -5,6 +5,7 @@ Events, not sentences. The names in use:
 | event | when |
 |---|---|
 | worker.started / worker.stopping / worker.stopped | the daemon's life |
+| worker.waits | with --until-empty: for which job, and which worker runs it (none: it waits) |
 | job.claimed / job.settled / job.lost_claim | the engine's three acts on a job |
 | job.unsettled | not even the failure of a job could be stored: it stays `running`; report this |
 | job.log | a line written with `self.log` |

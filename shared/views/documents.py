@@ -32,6 +32,7 @@ def parse_object(field: str, text: str | bytes) -> dict[str, Any]:
         raise InvalidInput(field, f"{name} is not a JSON number")
 
     try:
+        text = text.decode() if isinstance(text, bytes) else text  # json.loads would guess UTF-16 too
         value = json.loads(text, object_pairs_hook=unique, parse_constant=no_constant)
     except json.JSONDecodeError as error:
         raise InvalidInput(

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from bookbot_worker.outcomes import Completed, Errored
-from bookbot_worker.queue.backlog import is_empty
+from bookbot_worker.queue.backlog import anything_left
 from bookbot_worker.queue.candidates import Claimant, candidates
 from bookbot_worker.queue.claim import claim
 from bookbot_worker.queue.locks import Candidate
@@ -171,13 +171,13 @@ def test_many_jobs_of_a_locked_book_do_not_keep_others_from_being_found(
 
 def test_the_queue_is_empty_when_nothing_is_left_that_this_worker_could_run(session: Session, engine: Engine) -> None:
     add(session, NewJob("odd"), NewJob("free", run_at=datetime.now(UTC) + timedelta(hours=1)))
-    assert is_empty(engine, WORKER)
+    assert anything_left(engine, WORKER) is None
     add(session, NewJob("free"))
-    assert not is_empty(engine, WORKER)
+    assert anything_left(engine, WORKER)
     (job,) = claim(engine, WORKER, 1)
-    assert not is_empty(engine, WORKER)
+    assert anything_left(engine, WORKER)
     settle(engine, job)
-    assert is_empty(engine, WORKER)
+    assert anything_left(engine, WORKER) is None
 
 
 def rows_looked_at(plan: dict[str, Any]) -> int:

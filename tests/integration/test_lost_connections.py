@@ -1,9 +1,12 @@
 """The server closes connections: a restart, an administrator, an idle timeout. Jobs do not notice."""
 
+import os
 import threading
 from collections.abc import Iterator
 
 import pytest
+import structlog
+from pydantic import SecretStr
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -16,6 +19,7 @@ from tests.support.running import enqueue, eventually, lines, processor_for, row
 
 pytestmark = pytest.mark.integration
 
+SERVER = "TEST_SERVER_URL"
 OF_WORKERS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'bookbot-worker%'"
 CLOSE_ALL = text(f"SELECT pid, pg_terminate_backend(pid) {OF_WORKERS}")
 OPEN = text(f"SELECT pid {OF_WORKERS}")
@@ -92,3 +96,27 @@ def test_a_hundred_jobs_take_turns_on_the_few_connections_there_are(
         jobs = [enqueue(engine, ReadsAndWrites) for _ in range(100)]
         eventually(lambda: all(row(engine, job_id).completed_at for job_id in jobs), 60)
     assert {row(engine, job_id).state for job_id in jobs} == {"completed"}
+
+
+def test_an_outage_of_the_server_ends_no_worker_and_no_job(postgres_settings: Settings, engine: Engine) -> None:
+    """Nobody can connect for a while, and everybody who was connected is thrown out."""
+    name = engine.url.database
+    elsewhere = make_engine(postgres_settings.model_copy(update={"database_url": SecretStr(os.environ[SERVER])}))
+    Waits.go.clear()
+    Waits.started.clear()
+    with structlog.testing.capture_logs() as seen, running(processor_for(postgres_settings, Waits, ReadsAndWrites)):
+        parked = enqueue(engine, Waits)
+        assert Waits.started.wait(20)
+        with elsewhere.connect().execution_options(isolation_level="AUTOCOMMIT") as server:
+            server.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+            close_all(engine)
+            eventually(lambda: [event for event in seen if event["event"] == "database.unreachable"][1:])
+            eventually(lambda: [event for event in seen if event["event"] == "listen.lost"])
+            server.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+        Waits.go.set()
+        later = enqueue(engine, ReadsAndWrites)
+        eventually(lambda: row(engine, parked).completed_at and row(engine, later).completed_at)
+        eventually(lambda: [event for event in seen if event["event"] == "database.back"])
+    elsewhere.dispose()
+    assert [(row(engine, job).state, row(engine, job).attempt) for job in (parked, later)] == [("completed", 1)] * 2
+    assert lines(engine, parked) == ["there are 0 books", "wrote"]

@@ -1,7 +1,7 @@
 """The Markdown file: its frame, its escaping, and that no scene reaches beyond itself."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -97,6 +97,10 @@ def test_hostile_text_ends_with_its_scene(text: str) -> None:
     assert_is_enclosed(text)
 
 
+@example("```\n```\n")
+@example("```\n```\n\n")
+@example("```\n\n")
+@example("```")
 @given(st.lists(st.sampled_from(LINES), min_size=1).map("\n".join))
 def test_any_text_ends_with_its_scene(text: str) -> None:
     assert_is_enclosed(text)

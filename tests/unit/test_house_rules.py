@@ -53,6 +53,8 @@ CATCHES_EVERYTHING = {
     "bookbot_worker/telemetry/log_writer.py:_run": "a service's thread: settle stores the lines all the same",
     "bookbot_worker/unit_of_work.py:discard": "the transaction is being thrown away",
     "bookbot_worker/job_session.py:flush": "looked at and raised again",
+    "bookbot_worker/daemon.py:_register": "code of the user's, raised again as ConfigurationError",
+    "shared/job_types.py:import_setting": "importing a module of the user's, raised again as ConfigurationError",
     "bookbot_worker/wakeup.py:changed": "psycopg's many ways to say that a connection is gone",
     "bookbot_worker/books/library.py:_is_a_template": "raised again as pydantic's ValueError, whatever the template is",
     "bookbot_worker/cli/boundary.py:main": "a command leaves with one line and a code",
