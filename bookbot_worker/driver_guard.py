@@ -9,83 +9,100 @@ from typing import Any
 
 import psycopg
 from psycopg.sql import Composable
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
-from bookbot_worker.golden_rule import rule_in_force, transaction_command
+from bookbot_worker.golden_rule import Rule, transaction_command
 
 
 def guard_driver(engine: Engine) -> None:
     """From now on, new connections of `engine` are guarded. Call it before the first one is made."""
     event.listen(engine, "do_connect", _connect_postgresql if engine.dialect.name == "postgresql" else _connect_sqlite)
+    event.listen(engine, "checkin", _belongs_to_nobody)
 
 
-def _forbid(act: str, *, by_flush: bool = False) -> None:
-    rule = rule_in_force.get()
+def belongs_to(connection: Connection, rule: Rule) -> None:
+    """The driver's connection is under `rule` until it goes back to the pool, whichever thread uses it."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, _PostgresConnection | _SqliteConnection):
+        driver.rule = rule
+
+
+def _belongs_to_nobody(connection: Any, _record: Any) -> None:
+    if connection is not None:
+        connection.rule = None
+
+
+def _forbid(connection: Any, act: str, *, by_flush: bool = False) -> None:
+    rule: Rule | None = connection.rule
     if rule is not None and not (by_flush and rule.flushing):
         rule.forbid(f"{act} on the driver's connection")
 
 
-def _check(query: Any, connection: Any = None) -> None:
-    if rule_in_force.get() is None:
+def _check(connection: Any, query: Any) -> None:
+    if connection.rule is None:
         return
     if isinstance(query, Composable):
         query = query.as_string(connection)
     text = query.decode(errors="replace") if isinstance(query, bytes) else str(query)
     if command := transaction_command(text):
-        _forbid(f"the statement {command}")
+        _forbid(connection, f"the statement {command}")
 
 
 class _PostgresCursor(psycopg.Cursor[Any]):
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-        _check(query, self.connection)
+        _check(self.connection, query)
         return super().execute(query, *args, **kwargs)
 
     def executemany(self, query: Any, *args: Any, **kwargs: Any) -> None:
-        _check(query, self.connection)
+        _check(self.connection, query)
         super().executemany(query, *args, **kwargs)
 
     def stream(self, query: Any, *args: Any, **kwargs: Any) -> Any:
-        _check(query, self.connection)
+        _check(self.connection, query)
         return super().stream(query, *args, **kwargs)
 
 
 class _PostgresConnection(psycopg.Connection[Any]):
+    rule: Rule | None = None
+
     def commit(self) -> None:
-        _forbid("commit()")
+        _forbid(self, "commit()")
         super().commit()
 
     def rollback(self) -> None:
-        _forbid("rollback()", by_flush=True)
+        _forbid(self, "rollback()", by_flush=True)
         super().rollback()
 
     def transaction(self, *args: Any, **kwargs: Any) -> Any:
-        _forbid("transaction(), which may commit,")
+        _forbid(self, "transaction(), which may commit,")
         return super().transaction(*args, **kwargs)
 
     def set_autocommit(self, value: bool) -> None:
-        _forbid("autocommit")
+        _forbid(self, "autocommit")
         super().set_autocommit(value)
 
     def tpc_begin(self, xid: Any) -> None:
-        _forbid("tpc_begin()")
+        _forbid(self, "tpc_begin()")
         super().tpc_begin(xid)
 
 
 class _SqliteCursor(sqlite3.Cursor):
     def execute(self, sql: str, *args: Any) -> Any:
-        _check(sql)
+        _check(self.connection, sql)
         return super().execute(sql, *args)
 
     def executemany(self, sql: str, *args: Any) -> Any:
-        _check(sql)
+        _check(self.connection, sql)
         return super().executemany(sql, *args)
 
     def executescript(self, script: str) -> Any:
-        _forbid("executescript(), which commits,")
+        _forbid(self.connection, "executescript(), which commits,")
         return super().executescript(script)
 
 
 class _SqliteConnection(sqlite3.Connection):
+    rule: Rule | None = None
+
     def cursor(self, factory: Any = _SqliteCursor) -> Any:
         return super().cursor(factory)
 
@@ -99,21 +116,21 @@ class _SqliteConnection(sqlite3.Connection):
         return self.cursor().executescript(script)
 
     def commit(self) -> None:
-        _forbid("commit()")
+        _forbid(self, "commit()")
         super().commit()
 
     def rollback(self) -> None:
-        _forbid("rollback()", by_flush=True)
+        _forbid(self, "rollback()", by_flush=True)
         super().rollback()
 
     def __enter__(self) -> Any:
-        _forbid("a with block, which commits,")
+        _forbid(self, "a with block, which commits,")
         return super().__enter__()
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Both attributes commit when they are set; a new connection, which is in no transaction, may be set up."""
         if name in ("isolation_level", "autocommit") and self.in_transaction:
-            _forbid(name)
+            _forbid(self, name)
         super().__setattr__(name, value)
 
 

@@ -15,6 +15,7 @@ job's transaction.
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,7 +27,7 @@ from sqlalchemy.engine import URL
 from bookbot_worker.outcomes import GoldenRuleViolation
 
 GUARDED = "job_guard"
-"""Execution option of connections that belong to a job's session."""
+"""Execution option of connections that belong to a job's session: its Rule, whichever thread uses them."""
 
 
 class Rule:
@@ -38,19 +39,24 @@ class Rule:
         self.wrote = False
         self.violation: GoldenRuleViolation | None = None
         self.lost_transaction: str | None = None
-        self.is_lifted = False
         self.flushing = 0
+        self._lifted_for: int | None = None
+
+    @property
+    def is_lifted(self) -> bool:
+        """Whether this thread may end the transaction: only the one that is inside `permitted`."""
+        return self._lifted_for == threading.get_ident()
 
     @contextmanager
     def permitted(self) -> Iterator[None]:
         """Inside, the engine itself is at work: parking, settling, discarding."""
-        before, self.is_lifted = self.is_lifted, True
+        before, self._lifted_for = self._lifted_for, threading.get_ident()
         token = rule_in_force.set(self)
         try:
             yield
         finally:
             rule_in_force.reset(token)
-            self.is_lifted = before
+            self._lifted_for = before
 
     def begin_writing(self, connection: Connection) -> None:
         """Before a transaction's first write: on SQLite, begin again as a writer (nothing is lost, it only read)."""
@@ -69,9 +75,10 @@ class Rule:
         if not self.is_lifted:
             self.broken(act)
 
-    def broken(self, act: str) -> NoReturn:
-        """Raise and remember."""
+    def broken(self, act: str, undo: Callable[[], None] = lambda: None) -> NoReturn:
+        """Remember, then undo, then raise."""
         self.violation = self.violation or GoldenRuleViolation(act)
+        undo()
         raise self.violation
 
 

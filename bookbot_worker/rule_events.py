@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, SessionTransaction
 
+from bookbot_worker.driver_guard import belongs_to
 from bookbot_worker.golden_rule import GUARDED, Rule, place, rule_in_force, transaction_command
 from bookbot_worker.job_session import JobSession
 from bookbot_worker.outcomes import GoldenRuleViolation
@@ -24,32 +25,35 @@ def watch() -> None:
 
 def _rule_for(connection: Connection) -> Rule | None:
     """The rule this connection is under: its session's, or that of the job whose thread uses the database."""
-    rule = rule_in_force.get()
+    own: Rule | None = connection.get_execution_options().get(GUARDED)
+    rule = own or rule_in_force.get()
     if rule is None or rule.is_lifted:
         return None
-    if connection.get_execution_options().get(GUARDED):
-        return rule
-    return rule if place(connection.engine.url) == rule.database else None
+    return rule if own is not None or place(connection.engine.url) == rule.database else None
 
 
 def _on_begin(connection: Connection) -> None:
-    rule = _rule_for(connection)
-    if rule is not None and not connection.get_execution_options().get(GUARDED):
+    own: Rule | None = connection.get_execution_options().get(GUARDED)
+    if own is not None:
+        belongs_to(connection, own)
+    elif (rule := _rule_for(connection)) is not None:
         rule.broken("a connection of its own to the same database; use self.session")
+
+
+def _on_begin_twophase(connection: Connection, _xid: Any) -> None:
+    if (rule := _rule_for(connection)) is not None:
+        rule.broken("a two-phase transaction")
 
 
 def _on_commit(connection: Connection, *_xid: Any) -> None:
     if (rule := _rule_for(connection)) is not None:
-        _undo(connection, rule)
-        rule.broken("commit on a connection")
-    _forbid_from_other_threads(connection)
+        rule.broken("commit on a connection", lambda: _undo(connection, rule))
 
 
 def _on_rollback(connection: Connection, *_xid: Any) -> None:
     rule = _rule_for(connection)
     if rule is not None and not rule.flushing:
-        _undo(connection, rule)
-        rule.broken("rollback on a connection")
+        rule.broken("rollback on a connection", lambda: _undo(connection, rule))
 
 
 def _undo(connection: Connection, rule: Rule) -> None:
@@ -84,12 +88,6 @@ def _on_statement(
         rule.begin_writing(connection)
 
 
-def _forbid_from_other_threads(connection: Connection) -> None:
-    """A thread the job started has no rule in force, but its connection still belongs to the job."""
-    if connection.get_execution_options().get(GUARDED) and rule_in_force.get() is None:
-        raise GoldenRuleViolation("commit from a thread the job started")
-
-
 def _before_session_commit(session: Session) -> None:
     """Also reached by `session.get_transaction().commit()`, even when there is nothing to send."""
     if isinstance(session, JobSession) and not session.in_nested_transaction():
@@ -109,6 +107,7 @@ _DATA_WORDS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 _READING = re.compile(r"\s*(select|explain|show|pragma|values|begin)\b", re.IGNORECASE)
 _LISTENERS: tuple[tuple[Any, str, Any], ...] = (
     (Engine, "begin", _on_begin),
+    (Engine, "begin_twophase", _on_begin_twophase),
     (Engine, "commit", _on_commit),
     (Engine, "rollback", _on_rollback),
     (Engine, "commit_twophase", _on_commit),

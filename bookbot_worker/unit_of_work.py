@@ -21,8 +21,8 @@ from shared.database import SQLITE_BEGIN, is_postgresql
 
 
 def guarded(engine: Engine) -> Engine:
-    """`engine` for jobs: the same pool, the golden rule enforced on every connection."""
-    return engine.execution_options(**{GUARDED: True, SQLITE_BEGIN: "DEFERRED"})
+    """`engine` for jobs: the same pool; the sessions of attempts bring the golden rule."""
+    return engine.execution_options(**{SQLITE_BEGIN: "DEFERRED"})
 
 
 class UnitOfWork:
@@ -38,7 +38,7 @@ class UnitOfWork:
     def session(self) -> Session:
         """The session job code works with."""
         if self._session is None:
-            self._session = JobSession(self._engine, self.rule)
+            self._session = JobSession(self._engine.execution_options(**{GUARDED: self.rule}), self.rule)
         return self._session
 
     @contextmanager

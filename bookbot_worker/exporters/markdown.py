@@ -82,9 +82,9 @@ def _missing_end(last: Token, lines: list[str]) -> str:
     if last.level or not last.map:
         return ""
     if last.type == "fence":
-        first, end = last.map
-        closed = re.fullmatch(rf" {{0,3}}{last.markup}{last.markup[0]}*[ \t]*", lines[end - 1])
-        return "" if closed and end - 1 > first else last.markup
+        first, final = last.map[0], last.map[1] - 1
+        closed = re.fullmatch(rf" {{0,3}}{last.markup}{last.markup[0]}*[ \t]*", lines[final])
+        return "" if closed and final > first else last.markup
     if last.type == "html_block":
         for opening, end, mark in _HTML_BLOCKS:
             if opening.match(last.content):

@@ -101,6 +101,10 @@ def test_while_the_database_is_away_requests_get_503_and_no_password_is_shown(tm
         (["--host", "0.0.0.0"], {"BOOKBOT_WEB_TOKEN": ""}, "BOOKBOT_WEB_TOKEN"),  # noqa: S104
         ([], {"BOOKBOT_WEB_TOKEN": "hunter2"}, "at least 16"),
         ([], {"DATABASE_URL": "mysql://u:hunter2@h/d"}, "not supported"),
+        ([], {"DATABASE_URL": "postgresql://u:hunter2@h:notaport/d"}, "not a database URL"),
+        ([], {"DATABASE_URL": "postgresql://u:hun@ter2@h/d"}, "%40"),
+        ([], {"BOOKBOT_JOB_TYPES": "no_such_module"}, "BOOKBOT_JOB_TYPES: cannot use 'no_such_module'"),
+        ([], {"BOOKBOT_JOB_TYPES": "this"}, "BOOKBOT_JOB_TYPES: cannot use 'this'"),
         ([], {}, "bookbot-worker db upgrade"),
     ],
 )

@@ -40,7 +40,17 @@ def bearer(token: str, scheme: str = "Bearer") -> dict[str, bytes]:
 
 @pytest.mark.parametrize("path", ROUTES)
 @pytest.mark.parametrize(
-    "headers", [{}, bearer("wrong"), bearer(""), bearer(TOKEN, "Basic"), bearer(TOKEN[:-1]), {"cookie": TOKEN.encode()}]
+    "headers",
+    [
+        {},
+        bearer("wrong"),
+        bearer(""),
+        bearer(TOKEN, "Basic"),
+        bearer(TOKEN[:-1]),
+        bearer(TOKEN + "x"),
+        bearer(TOKEN * 2),
+        {"cookie": TOKEN.encode()},
+    ],
 )
 def test_without_the_right_token_every_route_is_401(client: TestClient, path: str, headers: dict[str, bytes]) -> None:
     answer = client.get(path, headers=headers)

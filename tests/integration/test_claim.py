@@ -1,10 +1,12 @@
 """Which jobs a worker takes, in which order, and what it leaves."""
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from bookbot_worker.outcomes import Completed, Errored
@@ -210,3 +212,50 @@ def test_a_chain_of_scenes_is_not_searched_scene_by_scene(postgres_settings: Set
         looked_at = rows_looked_at(explained.scalar_one()[0]["Plan"])
     engine.dispose()
     assert looked_at < 20 * count
+
+
+def while_locked(engine: Engine, rows: Any, act: Callable[[], list[str]]) -> list[str]:
+    """What `act` returns while another transaction holds `rows`. Fails where it waits for that."""
+    found: list[str] = []
+    with engine.connect() as connection:
+        connection.execute(rows)
+        thread = threading.Thread(target=lambda: found.extend(act()))
+        thread.start()
+        thread.join(10)
+        is_waiting = thread.is_alive()
+        connection.rollback()
+        thread.join(10)
+    assert not is_waiting
+    return found
+
+
+def test_jobs_that_another_claimer_looks_at_are_skipped(postgres_settings: Settings) -> None:
+    engine = make_engine(postgres_settings)
+    with Session(engine) as session:
+        first, second = add(session, NewJob("free", priority=1), NewJob("free"))
+    held = select(Job.job_id).where(Job.job_id == first).with_for_update()
+    assert while_locked(engine, held, lambda: taken(engine)) == [second]
+    engine.dispose()
+
+
+def test_books_that_another_claimer_has_in_hand_are_skipped(postgres_settings: Settings) -> None:
+    engine = make_engine(postgres_settings)
+    with Session(engine) as session:
+        book_id = new_id()
+        session.add(Book(book_id=book_id, title="in hand"))
+        session.commit()
+        whole, other = add(session, NewJob("whole_book", book_id=book_id, priority=1), NewJob("free"))
+    assert while_locked(engine, select(Book.book_id).with_for_update(), lambda: taken(engine)) == [other]
+    assert taken(engine) == [whole]
+    engine.dispose()
+
+
+def test_jobs_of_one_chunk_do_not_fill_the_batch(session: Session, engine: Engine, book: str) -> None:
+    chunk = add_chunk(session, book)
+    first, _second, other = add(
+        session,
+        NewJob("one_chunk", book_id=book, chunk_id=chunk, priority=9),
+        NewJob("one_chunk", book_id=book, chunk_id=chunk, priority=9),
+        NewJob("free"),
+    )
+    assert taken(engine, limit=2) == [first, other]

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from bookbot_worker.outcomes import Failed
+from bookbot_worker.outcomes import Cancelled, Failed
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.claim import claim
 from bookbot_worker.queue.locks import Candidate
@@ -141,3 +141,12 @@ def test_a_cancel_that_is_rolled_back_did_not_happen(engine: Engine) -> None:
 
 def test_terminal_states_are_left_only_by_retrying() -> None:
     assert all(TRANSITIONS[state] == {JobState.WAITING} for state in JobState if state.is_terminal)
+
+
+def test_a_cancel_request_does_not_outlive_the_run_it_was_for(engine: Engine) -> None:
+    (job_id,) = add(engine, NewJob("demo"))
+    (job,) = claim(engine, Claimant(new_id(), ("demo",)), 1)
+    cancel(engine, job_id)
+    settle_together(engine, [Settlement(Candidate(job_id, None), str(job.claim_id), Cancelled())])
+    retry(engine, job_id)
+    assert (row(engine, job_id).state, row(engine, job_id).cancel_requested_at) == ("waiting", None)

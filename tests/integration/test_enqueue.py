@@ -9,11 +9,19 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from bookbot_worker.outcomes import Completed, Failed, Outcome
+from bookbot_worker.queue.candidates import Claimant
+from bookbot_worker.queue.claim import claim
+from bookbot_worker.queue.locks import Candidate
+from bookbot_worker.queue.settle import settle_together
+from bookbot_worker.queue.settlement import Settlement
 from shared.control import cancel_job
+from shared.database import make_engine
 from shared.enqueue import BULK_FROM, NewJob, create_job, create_jobs
 from shared.errors import BookbotError, InvalidInput, NotFound
 from shared.ids import new_id
 from shared.models import Book, Chunk, Job, JobDependency
+from shared.settings import Settings
 
 pytestmark = pytest.mark.integration
 
@@ -64,6 +72,13 @@ def a_deep_object(levels: int) -> dict[str, Any]:
         ({"run_at": datetime(2026, 1, 1)}, "run_at"),  # noqa: DTZ001 - that is the mistake
         ({"run_at": "tomorrow"}, "run_at"),
         ({"queue": 5}, "queue"),
+        ({"queue": ""}, "queue"),
+        ({"unique_key": " "}, "unique_key"),
+        ({"parent_job_id": ""}, "parent_job_id"),
+        ({"props": []}, "props"),
+        ({"props": {"seconds": 10**4200}}, "props.seconds"),
+        ({"job_type": "generate_book"}, "book_id"),
+        ({"job_type": "export_book"}, "book_id"),
         ({"unique_key": 5}, "unique_key"),
         ({"max_attempts": "many"}, "max_attempts"),
         ({"unique_key": "x" * 256}, "unique_key"),
@@ -241,3 +256,55 @@ def test_the_databases_clock_says_when_a_job_was_made(engine: Engine) -> None:
         session.commit()
         assert job.created_at <= job.run_at
         assert session.scalar(select(func.count()).where(Job.created_at.is_not(None))) == 1
+
+
+def test_a_deleted_chunk_is_not_found(engine: Engine) -> None:
+    with Session(engine) as session:
+        session.add(book := Book(book_id=new_id(), title="one"))
+        session.flush()
+        session.add(chunk := Chunk(chunk_id=new_id(), book_id=book.book_id, type="scene", is_deleted=True))
+        session.flush()
+        with pytest.raises(NotFound, match="chunk of this book"):
+            create_job(job_type="generate_chunk", book_id=book.book_id, chunk_id=chunk.chunk_id, session=session)
+
+
+@pytest.mark.parametrize("count", [1, BULK_FROM])
+def test_a_job_that_needs_one_which_has_already_failed_is_cancelled_at_once(engine: Engine, count: int) -> None:
+    with Session(engine) as session:
+        lost = create_job(job_type="demo", session=session)
+        session.commit()
+        cancel_job(lost.job_id, session=session)
+        session.commit()
+        needy = [NewJob("demo", depends_on=[lost.job_id]) for _ in range(count)]
+        patient = NewJob("demo", awaits=[lost.job_id])
+        jobs = create_jobs([*needy, patient], session=session)
+        assert [job.state for job in jobs] == ["cancelled"] * count + ["waiting"]
+        session.commit()
+        sentence = f"Not started: job {lost.job_id}, which it depends on, did not complete."
+    with Session(engine) as session:
+        ended = session.query(Job).filter(Job.job_id.in_([new.job_id for new in needy])).all()
+    assert {job.error_message for job in ended} == {sentence}
+
+
+@pytest.mark.parametrize("outcome", [Failed("no"), Completed()], ids=["failed", "completed"])
+def test_a_job_that_needs_one_which_is_just_ending_is_never_forgotten(
+    postgres_settings: Settings, outcome: Outcome
+) -> None:
+    """The new job is not committed yet when the one it needs ends: neither transaction sees the other's rows."""
+    engine = make_engine(postgres_settings)
+    with Session(engine) as session:
+        first = create_job(job_type="demo", session=session).job_id
+        session.commit()
+    (job,) = claim(engine, Claimant(new_id(), ("demo",)), 1)
+    settlement = Settlement(Candidate(first, None), str(job.claim_id), outcome)
+    with Session(engine) as session:
+        needy = create_job(job_type="demo", depends_on=[first], session=session).job_id
+        ending = threading.Thread(target=lambda: settle_together(engine, [settlement]))
+        ending.start()
+        ending.join(0.3)
+        session.commit()
+        ending.join(20)
+    with Session(engine) as session:
+        assert session.get_one(Job, first).completed_at is not None
+        assert session.get_one(Job, needy).state == ("waiting" if isinstance(outcome, Completed) else "cancelled")
+    engine.dispose()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from bookbot_worker.at_work import AtWork
@@ -14,12 +14,13 @@ from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.outcomes import Cancelled, Completed, Errored, Failed, LostClaim, Outcome, Postponed
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.claim import claim
+from bookbot_worker.queue.locks import Candidate, release_locks
 from bookbot_worker.queue.settle import settle_alone, settle_together
-from bookbot_worker.telemetry.log_writer import LogWriter
+from bookbot_worker.telemetry.log_writer import LogWriter, insert_lines
 from bookbot_worker.unit_of_work import guarded
 from shared.control import cancel_job
 from shared.ids import new_id
-from shared.models import Book, Job, JobLog
+from shared.models import Book, Chunk, Job, JobLog
 from tests.support.running import declare, enqueue, lines, row
 
 pytestmark = pytest.mark.integration
@@ -186,3 +187,41 @@ def test_a_cancel_loses_against_an_end_and_wins_against_another_run(
     assert after.state == state
     assert after.completed_at is not None
     assert lines(engine, attempt.job_id) == []
+
+
+def test_a_lock_is_only_released_by_its_holder(engine: Engine, attempt: Attempt) -> None:
+    book_id = str(attempt.holder.book_id)
+    with engine.begin() as connection:
+        release_locks(connection, [Candidate(new_id(), "book", book_id)])
+        assert connection.scalar(select(Book.locked_by_job_id)) == attempt.job_id
+    chunk_id = new_id()
+    with Session(engine) as session:
+        session.add(Chunk(chunk_id=chunk_id, book_id=book_id, type="scene", locked_by_job_id=attempt.job_id))
+        session.commit()
+    with engine.begin() as connection:
+        release_locks(connection, [Candidate(new_id(), "chunk", book_id, chunk_id)])
+        assert connection.scalar(select(Chunk.locked_by_job_id)) == attempt.job_id
+
+
+def test_a_lost_claim_in_a_group_frees_no_lock_of_the_run_that_came_after(engine: Engine, attempt: Attempt) -> None:
+    claimed_anew(engine, attempt)
+    other = enqueue(engine, Late, book_id=add_book(engine))
+    registry = Registry()
+    registry.add("late", Late)
+    (job,) = claim(engine, Claimant(new_id(), ("late",)), 1)
+    good = Attempt.open(job, registry, engine, lambda _log: None, None)
+    group = [one.settlement(Failed("no")) for one in (attempt, good)]
+    assert settle_together(engine, group) == {other}
+    with Session(engine) as session:
+        held = session.query(Book).filter(Book.locked_by_job_id.is_not(None)).one()
+        assert (held.book_id, held.locked_by_job_id) == (attempt.holder.book_id, attempt.job_id)
+
+
+def test_lines_stored_by_a_commit_in_doubt_are_not_stored_twice(engine: Engine, attempt: Attempt) -> None:
+    attempt.add_line("one")
+    taken, _ = attempt.job_log.take() or ([], None)
+    with engine.begin() as connection:
+        insert_lines(connection, taken)
+    attempt.job_log.stored(taken, None, is_safe=False)  # the answer was lost
+    assert settle_together(engine, [attempt.settlement(Completed())]) == {attempt.job_id}
+    assert lines(engine, attempt.job_id) == ["one"]

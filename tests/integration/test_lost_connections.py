@@ -98,25 +98,44 @@ def test_a_hundred_jobs_take_turns_on_the_few_connections_there_are(
     assert {row(engine, job_id).state for job_id in jobs} == {"completed"}
 
 
+class Says(BaseJob):
+    go = threading.Event()
+    started = threading.Event()
+
+    def execute(self) -> bool:
+        self.log("before")
+        Says.started.set()
+        Says.go.wait(30)
+        self.log("after")
+        return True
+
+
 def test_an_outage_of_the_server_ends_no_worker_and_no_job(postgres_settings: Settings, engine: Engine) -> None:
     """Nobody can connect for a while, and everybody who was connected is thrown out."""
     name = engine.url.database
     elsewhere = make_engine(postgres_settings.model_copy(update={"database_url": SecretStr(os.environ[SERVER])}))
     Waits.go.clear()
     Waits.started.clear()
-    with structlog.testing.capture_logs() as seen, running(processor_for(postgres_settings, Waits, ReadsAndWrites)):
-        parked = enqueue(engine, Waits)
+    with (
+        structlog.testing.capture_logs() as seen,
+        running(processor_for(postgres_settings, Waits, ReadsAndWrites, Says)),
+    ):
+        parked, quiet = enqueue(engine, Waits), enqueue(engine, Says)
         assert Waits.started.wait(20)
+        assert Says.started.wait(20)
         with elsewhere.connect().execution_options(isolation_level="AUTOCOMMIT") as server:
             server.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
             close_all(engine)
+            Says.go.set()  # it ends while nobody can be told
             eventually(lambda: [event for event in seen if event["event"] == "database.unreachable"][1:])
             eventually(lambda: [event for event in seen if event["event"] == "listen.lost"])
             server.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
         Waits.go.set()
         later = enqueue(engine, ReadsAndWrites)
-        eventually(lambda: row(engine, parked).completed_at and row(engine, later).completed_at)
+        jobs = (parked, quiet, later)
+        eventually(lambda: all(row(engine, job).completed_at for job in jobs))
         eventually(lambda: [event for event in seen if event["event"] == "database.back"])
     elsewhere.dispose()
-    assert [(row(engine, job).state, row(engine, job).attempt) for job in (parked, later)] == [("completed", 1)] * 2
+    assert [(row(engine, job).state, row(engine, job).attempt) for job in jobs] == [("completed", 1)] * 3
+    assert lines(engine, quiet) == ["before", "after"]
     assert lines(engine, parked) == ["there are 0 books", "wrote"]

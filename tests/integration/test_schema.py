@@ -50,14 +50,31 @@ def test_a_database_without_tables_is_refused_with_what_to_do(tmp_path: object) 
 def test_a_newer_schema_is_refused(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaMismatch, match="newer than this version"):
-        schema.check(engine)
+    for act in (schema.check, schema.upgrade):
+        with pytest.raises(SchemaMismatch, match="newer than this version"):
+            act(engine)
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "not a url", "sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://x/y",
+        "not a url",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///x.db?mode=ro",
+        "postgresql://u@h:notaport/d",
+        "postgresql://u@[::1/d",
+        "postgresql://u:p@ss@h/d",
+    ],
+)
 def test_databases_that_cannot_work_are_refused_in_one_sentence(url: str) -> None:
     with pytest.raises(ConfigurationError, match="DATABASE_URL"):
         parse_database_url(url)
+
+
+def test_another_driver_for_sqlite_is_ours() -> None:
+    assert parse_database_url("sqlite+aiosqlite:///x.db").drivername == "sqlite"
 
 
 @pytest.mark.parametrize("url", ["postgres://u:secret@h/d", "postgresql://u:secret@h/d", "postgresql+psycopg://u@h/d"])

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, text
@@ -111,3 +112,24 @@ def test_the_poll_finds_what_no_notice_told_of(postgres_settings: Settings) -> N
         job_id = enqueue(engine, Unannounced)
         eventually(lambda: row(engine, job_id).state == "completed")
     engine.dispose()
+
+
+class Patient(BaseJob):
+    def execute(self) -> bool:
+        self.wait(timedelta(seconds=60))
+        return True
+
+
+def test_a_worker_notices_new_jobs_and_cancels_long_before_its_next_poll(settings: Settings, engine: Engine) -> None:
+    sleepy = settings.model_copy(update={"poll_seconds": NEVER, "drain_seconds": 0.1})
+    with running(processor_for(sleepy, Patient)):
+        job_id = enqueue(engine, Patient)
+        eventually(lambda: row(engine, job_id).state == "running")
+        with Session(engine) as session:
+            cancel_job(job_id, session=session)
+            session.commit()
+        eventually(lambda: row(engine, job_id).state == "cancelled")
+        with Session(engine) as session:
+            retry_job(job_id, session=session)
+            session.commit()
+        eventually(lambda: row(engine, job_id).state == "running")
