@@ -45,6 +45,7 @@ def test_the_examples_run_one_after_the_other(engine: Engine) -> None:
     names: dict[str, Any] = {"engine": engine}
     for block in plain_blocks(PAGE):
         exec(block, names)  # noqa: S102 - the page's own code
+    names["engine"].dispose()  # the page makes its own
     with Session(engine) as session:
         states = [(job.job_type, job.state, job.max_attempts) for job in session.query(Job).order_by(Job.job_id)]
     demos = [("demo", "waiting", 1)] * 6
