@@ -1,10 +1,12 @@
 """A late worker changes nothing: every write about a job asks for the claim it was made under."""
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
 from bookbot_worker.at_work import AtWork
@@ -16,12 +18,15 @@ from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.claim import claim
 from bookbot_worker.queue.locks import Candidate, release_locks
 from bookbot_worker.queue.settle import settle_alone, settle_together
+from bookbot_worker.queue.settlement import Settlement
 from bookbot_worker.telemetry.log_writer import LogWriter, insert_lines
 from bookbot_worker.unit_of_work import guarded
 from shared.control import cancel_job
+from shared.database import make_engine
 from shared.ids import new_id
 from shared.models import Book, Chunk, Job, JobLog
-from tests.support.running import declare, enqueue, lines, row
+from shared.settings import Settings
+from tests.support.running import declare, enqueue, eventually, lines, row
 
 pytestmark = pytest.mark.integration
 
@@ -225,3 +230,29 @@ def test_lines_stored_by_a_commit_in_doubt_are_not_stored_twice(engine: Engine, 
     attempt.job_log.stored(taken, None, is_safe=False)  # the answer was lost
     assert settle_together(engine, [attempt.settlement(Completed())]) == {attempt.job_id}
     assert lines(engine, attempt.job_id) == ["one"]
+
+
+def test_a_group_locks_its_rows_in_the_order_of_whoever_cancels_a_family(postgres_settings: Settings) -> None:
+    """In any other order a settle that holds the second and waits for the first would deadlock with a cancel."""
+    engine = make_engine(postgres_settings)
+    jobs = [enqueue(engine, Late, book_id=add_book(engine)) for _ in range(2)]
+    claimed = claim(engine, Claimant(new_id(), ("late",)), 2)
+    holders = [Candidate(job.job_id, job.lock_scope, job.book_id) for job in claimed]
+    first, second = (
+        Settlement(holder, str(job.claim_id), Completed()) for holder, job in zip(holders, claimed, strict=True)
+    )
+    mixed = [second, replace(first, outcome=Failed("settled by a statement of its own, after the others"))]
+    settled: list[set[str]] = []
+    settling = threading.Thread(target=lambda: settled.append(settle_together(engine, mixed)))
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with engine.connect() as canceller:
+        canceller.execute(select(Job.job_id).where(Job.job_id == jobs[0]).with_for_update())
+        settling.start()
+        eventually(lambda: canceller.scalar(waiting))
+        canceller.execute(select(Job.job_id).where(Job.job_id == jobs[1]).with_for_update(nowait=True))
+        canceller.rollback()
+    settling.join(20)
+    assert settled == [set(jobs)]
+    engine.dispose()
