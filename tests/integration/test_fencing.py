@@ -236,23 +236,25 @@ def test_a_group_locks_its_rows_in_the_order_of_whoever_cancels_a_family(postgre
     """In any other order a settle that holds the second and waits for the first would deadlock with a cancel."""
     engine = make_engine(postgres_settings)
     jobs = [enqueue(engine, Late, book_id=add_book(engine)) for _ in range(2)]
-    claimed = claim(engine, Claimant(new_id(), ("late",)), 2)
-    holders = [Candidate(job.job_id, job.lock_scope, job.book_id) for job in claimed]
     first, second = (
-        Settlement(holder, str(job.claim_id), Completed()) for holder, job in zip(holders, claimed, strict=True)
+        Settlement(Candidate(job.job_id, job.lock_scope, job.book_id), str(job.claim_id), Completed())
+        for job in claim(engine, Claimant(new_id(), ("late",)), 2)
     )
     mixed = [second, replace(first, outcome=Failed("settled by a statement of its own, after the others"))]
     settled: list[set[str]] = []
     settling = threading.Thread(target=lambda: settled.append(settle_together(engine, mixed)))
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
     with engine.connect() as canceller:
         canceller.execute(select(Job.job_id).where(Job.job_id == jobs[0]).with_for_update())
         settling.start()
-        eventually(lambda: canceller.scalar(waiting))
+        eventually(lambda: somebody_waits(engine))
         canceller.execute(select(Job.job_id).where(Job.job_id == jobs[1]).with_for_update(nowait=True))
         canceller.rollback()
     settling.join(20)
     assert settled == [set(jobs)]
     engine.dispose()
+
+
+def somebody_waits(engine: Engine) -> bool:
+    of_locks = "wait_event_type = 'Lock' AND datname = current_database()"
+    with engine.connect() as connection:
+        return bool(connection.scalar(text(f"SELECT count(*) FROM pg_stat_activity WHERE {of_locks}")))  # noqa: S608
