@@ -5,11 +5,11 @@ Events, not sentences. The names in use:
 | event | when |
 |---|---|
 | worker.started / worker.stopping / worker.stopped | the daemon's life |
+| worker.failed | what ended a worker that runs in a thread of another program |
 | worker.waits | with --until-empty: for which job, and which worker runs it (none: it waits) |
 | job.claimed / job.settled / job.lost_claim | the engine's three acts on a job |
 | job.unsettled | not even the failure of a job could be stored: it stays `running`; report this |
 | job.log | a line written with `self.log` |
-| job.kept_connection | a job waits on something slow while holding a write transaction |
 | database.unreachable / database.back / listen.lost | trouble with the database, and its end |
 | joblog.delayed / joblog.failed | log lines could not be stored yet; they are kept |
 """

@@ -154,3 +154,18 @@ def test_tracked_files_name_no_registry_and_no_path_of_one_machine() -> None:
 def test_the_lists_of_exceptions_name_files_that_exist() -> None:
     listed = [*ENDS_TRANSACTIONS, *SLEEPS_ON_AN_EVENT, *(place.partition(":")[0] for place in CATCHES_EVERYTHING)]
     assert [name for name in listed if not Path(ROOT / name).is_file()] == []
+
+
+def test_the_names_of_events_are_those_of_the_table() -> None:
+    """One table of event names, in telemetry/logging.py: what is logged is in it, and what is in it is logged."""
+    levels = {"debug", "info", "warning", "error"}
+    used = {
+        call.args[0].value
+        for name, tree in TREES.items()
+        if name.startswith("bookbot_worker/")
+        for call in calls(tree)
+        if called(call) in levels and call.args and isinstance(call.args[0], ast.Constant)
+    }
+    table = ast.get_docstring(TREES["bookbot_worker/telemetry/logging.py"]) or ""
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ") and "." in line.split("|")[1]]
+    assert used == {name.strip() for row in rows for name in row.split("/")}
