@@ -54,12 +54,13 @@ class Wakeup:
             os.set_blocking(descriptor, False)
         self._lock = threading.Lock()
         self._woken = False
+        self._is_closed = False
         self.hints: ChangeHints | None = None
 
     def wake(self) -> None:
-        """End the wait in progress, or the next one."""
+        """End the wait in progress, or the next one. After `close`, when its descriptor may be another's, nothing."""
         with self._lock:
-            if not self._woken:
+            if not self._woken and not self._is_closed:
                 self._woken = True
                 with contextlib.suppress(BlockingIOError):
                     os.write(self.write_fd, b"\0")
@@ -85,8 +86,10 @@ class Wakeup:
         """Close the pipe and the listening connection."""
         if self.hints is not None:
             self.hints.close()
-        os.close(self._read_fd)
-        os.close(self.write_fd)
+        with self._lock:
+            self._is_closed = True
+            os.close(self._read_fd)
+            os.close(self.write_fd)
 
     def _watch_hints(self, selector: selectors.BaseSelector) -> float | None:
         if self.hints is None:

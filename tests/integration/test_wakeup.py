@@ -1,5 +1,7 @@
 """A worker is told of new jobs; where it is not told, the poll finds them."""
 
+import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -133,3 +135,13 @@ def test_a_worker_notices_new_jobs_and_cancels_long_before_its_next_poll(setting
             retry_job(job_id, session=session)
             session.commit()
         eventually(lambda: row(engine, job_id).state == "running")
+
+
+def test_a_thread_that_outlives_the_worker_writes_into_nobodys_file() -> None:
+    wakeup = Wakeup()
+    wakeup.close()
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), wakeup.write_fd)  # what the system may do with the number at any time
+        wakeup.wake()
+        os.close(wakeup.write_fd)
+        assert os.fstat(file.fileno()).st_size == 0
