@@ -11,7 +11,7 @@ from bookbot_worker.books import library, outline, template, words
 from bookbot_worker.books.context import SceneContext, variables
 from bookbot_worker.llm.client import LLM, Completion, Message, Prompt
 from bookbot_worker.llm.offline import MODEL, PROVIDER, OfflineAuthor
-from bookbot_worker.llm.offline.verbs import in_past
+from bookbot_worker.llm.offline.retelling import in_past
 from bookbot_worker.outcomes import JobCancelled
 
 pytestmark = pytest.mark.unit

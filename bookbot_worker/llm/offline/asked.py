@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bookbot_worker.llm.client import Prompt
-from bookbot_worker.llm.offline.reading import parts
+from bookbot_worker.llm.offline.text import bounded, parts
 
 _WORDS = re.compile(r"\b(\d{2,6}|\d{1,3},\d{3})[ -]words?\b", re.IGNORECASE)
 _OUTLINE = re.compile(r"\b(?:plan|write|make|create|draft)\b[^.\n]{0,40}\boutline\b", re.IGNORECASE)
@@ -18,6 +18,9 @@ _SETTINGS = re.compile(
 _SCENE = re.compile(r"\b(?:re)?write\b[^.\n]{0,60}\b(?:scene|chapter|story|prose)\b", re.IGNORECASE)
 _DEFAULT_WORDS = 500
 _FEWEST, _MOST = 20, 100_000
+# How much of the question, which may be a whole book, is looked at to see what it asks for.
+_MOST_ASKED = 8_192
+_MOST_OUTLINE = 262_144
 
 
 class Kind(StrEnum):
@@ -32,7 +35,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A prompt understood. Texts are "" where the prompt has no such part; `words` is the length of a scene."""
+    """A prompt understood. Texts are "" where the prompt has no such part; `words` is the length of a scene.
+
+    Of long texts there is only as much as the author reads, see `text.bounded`.
+    """
 
     kind: Kind
     question: str
@@ -50,15 +56,15 @@ def understand(prompt: Prompt) -> Asked:
     found = parts(text)
     question = found[""]
     section = next((part for name, part in found.items() if name.endswith("IN THE OUTLINE")), "")
-    kind = _kind(question, section)
+    kind = _kind(question[:_MOST_ASKED], section)
     return Asked(
         kind=kind,
         question=question,
-        brief=found.get("BRIEF", "" if len(found) > 1 else question),
-        style=found.get("STYLE", question),
-        outline=section or found.get("OUTLINE", ""),
-        characters=next((part for name, part in found.items() if name.startswith("CHARACTERS")), ""),
-        settings=next((part for name, part in found.items() if name.startswith("SETTINGS")), ""),
+        brief=bounded(found.get("BRIEF", "" if len(found) > 1 else question)),
+        style=found.get("STYLE", question)[:_MOST_ASKED],
+        outline=bounded(section) or found.get("OUTLINE", "")[:_MOST_OUTLINE],
+        characters=bounded(next((part for name, part in found.items() if name.startswith("CHARACTERS")), "")),
+        settings=bounded(next((part for name, part in found.items() if name.startswith("SETTINGS")), "")),
         words=_words(prompt, found),
     )
 

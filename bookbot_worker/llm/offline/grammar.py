@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from bookbot_worker.llm.offline.lexicon import is_plural
 from bookbot_worker.llm.offline.verbs import Person, Tense, conjugate
 
 _MARK = re.compile(r"\{(\w+)\}|([*^_])([a-z]+)\b")
 _SENTENCE_START = re.compile(r"(?<=[a-z”\"][.!?] )[a-z]|^[“\"(]?[a-z]")
 
+# The marks of a template, see prose.yaml: "*" agrees with {I}, "^" is the third person, "_" is plural. Straight after
+# {he} or a noun's slot, "^" agrees with what fills it.
 # Once a deck is used up, its cards come again behind one of these.
 _LEADS = (
     "",
@@ -114,6 +117,7 @@ class Writer:
     def told(self, template: str, extra: Mapping[str, str] | None = None) -> str:
         """`template` with its slots filled and its verbs agreeing."""
         person = Person.THIRD
+        slot = ""
         words: list[str] = []
         for kind, word in _pieces(template):
             if kind == "text":
@@ -122,15 +126,27 @@ class Writer:
                 if word == "I":
                     person = self._person()
                 words.append(extra[word] if extra and word in extra else self._slot(word))
+                slot = word
             elif kind == "*":
                 words.append(conjugate(word, self.cast.tense, person))
+            elif kind == "^":
+                follows = len(words) > 1 and words[-1] == " "
+                words.append(conjugate(word, self.cast.tense, self._agreeing(slot, words[-2] if follows else "")))
+                slot = ""
             else:
-                words.append(conjugate(word, self.cast.tense, Person.THIRD if kind == "^" else Person.PLURAL))
+                words.append(conjugate(word, self.cast.tense, Person.PLURAL))
         return _SENTENCE_START.sub(lambda match: match.group().upper(), "".join(words))
 
     def new_paragraph(self) -> None:
         """The next "{I}" is a name again."""
         self.has_named = False
+
+    def _agreeing(self, slot: str, filled: str) -> Person:
+        """What a verb marked ^ agrees with: the last slot where that is a plural and stands straight before it."""
+        if slot == "he":
+            return Person.PLURAL if filled and self.cast.other_pronoun == "they" else Person.THIRD
+        is_noun = slot.lower() in ("place", "thing", "sound", "sight", "surface", "smell")
+        return Person.PLURAL if is_noun and filled and is_plural(filled.split()[-1]) else Person.THIRD
 
     def _person(self) -> Person:
         if self.cast.is_first_person:

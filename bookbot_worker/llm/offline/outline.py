@@ -7,8 +7,12 @@ import random
 import re
 from itertools import pairwise
 
-from bookbot_worker.llm.offline.reading import Brief, named_in, read_brief, things_in
+from bookbot_worker.llm.offline.mentions import named_in
+from bookbot_worker.llm.offline.names import called
+from bookbot_worker.llm.offline.reading import Brief, read_brief
 from bookbot_worker.llm.offline.tables import table
+from bookbot_worker.llm.offline.text import bounded
+from bookbot_worker.llm.offline.things import things_in
 
 _ASKED = re.compile(r"\b(\d{1,3}|three|four|five|six|seven|eight|nine|ten|twelve)\s+chapters\b", re.IGNORECASE)
 _NUMBERS = {"three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12}
@@ -21,8 +25,8 @@ class Planner:
     """Composes one outline. `rng` decides, so the same brief gives the same outline."""
 
     def __init__(self, text: str, rng: random.Random) -> None:
-        self._brief = _filled(read_brief(text))
-        self._text = text
+        self._text = bounded(text)
+        self._brief = _filled(read_brief(self._text))
         self._rng = rng
         self._used: set[str] = set()
         self._place = self._brief.places[0]
@@ -78,12 +82,10 @@ class Planner:
         ]
         beat = self._rng.choice(options)
         self._used.add(beat)
-        return self._fill(
-            beat, [name.split()[0] if " " in name and name[:4] != "The " else name for name in people], place, plot
-        )
+        return self._fill(beat, [called(name) for name in people], place, plot)
 
     def _title(self, kind: str, plot: list[str], place: str, people: list[str] | None = None) -> str:
-        people = [name.split()[0] if name[:4] != "The " else name for name in people or self._brief.people]
+        people = [called(name) for name in people or self._brief.people]
         patterns = list(table("plan")[kind])
         self._rng.shuffle(patterns)
         for pattern in patterns:
@@ -101,8 +103,10 @@ class Planner:
                 word if word in ("of", "the") and index else word.capitalize()
                 for index, word in enumerate(thing.split())
             )
-        elif place.startswith("The "):
-            place = "the " + place[4:]
+        else:
+            place, *people = (
+                f"the {name[4:]}" if name.startswith("The ") else name for name in (place, people[0], people[-1])
+            )
         slots = {"A": people[0], "B": people[-1], "place": place, "Place": place, "thing": thing, "Thing": thing}
         slots["noun"] = self._rng.choice(table("plan")["abstract"])
         filled = re.sub(r"\{(\w+)\}", lambda match: slots[match[1]], pattern)
@@ -113,7 +117,7 @@ def _filled(brief: Brief) -> Brief:
     """`brief` with a title, two people and a place, whatever it lacks."""
     people = brief.people + _SOMEBODY[: max(0, 2 - len(brief.people))]
     places = brief.places or _SOMEWHERE
-    title = brief.title or f"The Book of {people[0].split()[0]}"
+    title = brief.title or f"The Book of {called(people[0])}"
     return Brief(title, people, places, brief.chapters, brief.about)
 
 

@@ -1,45 +1,40 @@
-"""What the offline author understands of a prompt: its parts, the people and places named, the plot, the things.
+"""What the offline author understands of a brief: title, people and places, what is said of them, the plot by chapters.
 
-Owns reading; it composes nothing. The parts are marked `=== NAME ===`, as in the prompts that come with the package;
-a prompt without marks is one part. Patterns, not understanding: what they miss is simply not used.
+Owns reading a brief; it composes nothing. Patterns, not understanding: what they miss is simply not used.
 """
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bookbot_worker.llm.offline.tables import table
+from bookbot_worker.llm.offline.lexicon import listed, third_persons
+from bookbot_worker.llm.offline.mentions import named_in
+from bookbot_worker.llm.offline.names import called, forms, without_article
+from bookbot_worker.llm.offline.places import PLACE, is_place
+from bookbot_worker.llm.offline.pronouns import pronoun_of
+from bookbot_worker.llm.offline.text import bounded, sentences, units
 
-_PART = re.compile(r"^===[ \t]*([A-Z][A-Z' ]*?)[ \t]*===[ \t]*$", re.MULTILINE)
-_LABELLED = re.compile(r"^(?P<label>[A-Za-z ]{3,20}):[ \t]*(?P<value>.+)$", re.MULTILINE)
 _BOLD_NAME = re.compile(
-    r"^\s*(?:[-*+]|\d+[.)])?\s*\*\*(?P<name>[^*\n:]{2,60}?):?\*\*[:,]?\s*(?P<about>.*)$", re.MULTILINE
+    r"^[ \t]*(?:[-*+][ \t]|\d{1,3}[.)][ \t])?[ \t]*\*\*(?P<name>[^*\n:]{2,60}?):?\*\*[:,]?[ \t]*(?P<about>.*)$",
+    re.MULTILINE,
+)
+# The same without emphasis: "- Mara Venn: keeps the lighthouse".
+_PLAIN_NAME = re.compile(
+    r"^[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t]+(?P<name>(?:[A-ZÀ-Þ][\w’'.-]{0,30}(?:[ \t]+|(?=:| [–—]))){1,5})(?::|[–—])[ \t]+"
+    r"(?P<about>.+)$",
+    re.MULTILINE,
 )
 _HEADING = re.compile(r"^#{1,6}[ \t]+(?P<title>.+)$")
-_SENTENCE = re.compile(r"[^.!?…]+(?:[.!?…]+[”\"’')]*(?=\s|$)|$)")
-_NAME = re.compile(r"\b[A-ZÀ-Þ][\w’'-]+(?:[ \t]+(?:of[ \t]+(?:the[ \t]+)?)?[A-ZÀ-Þ][\w’'-]+){0,3}")
-_PLACE_NOUNS = (
-    "house|church|head|port|harbour|harbor|island|bay|station|library|city|tower|hall|bridge|wood|woods|forest|river|lake|school|"
-    "inn|quay|lighthouse|observatory|market|mill|castle|palace|street|square|hospital|hotel|cabin|village|mountain|valley|"
-    "desert|abbey|monastery|archive|museum|academy|garden|farm|cave|mine|ship|theatre|theater|prison|temple|cafe|café|bar|"
-    "office|apartment|kitchen|cellar|attic|workshop|laboratory|lab|bakery|bookshop|university|cemetery|beach|road|hill|moor"
-)
-_PLACE = re.compile(
-    rf"\b(?:The |the |an? )(?:[a-z]+ ){{0,1}}(?:{_PLACE_NOUNS})\b|\b(?:[A-Z][\w’']+ )+(?i:{_PLACE_NOUNS})\b"
-)
-_PLACE_WORD = re.compile(rf"\b(?:{_PLACE_NOUNS})s?\b")
-_THING = re.compile(
-    r"\b(?:the|a|an|this)\s+((?:(?!(?:an?|the)\b)[a-z-]+\s+){0,2}?(?!(?:an?|the)\b)[a-z-]{3,})(?=[.,;:!?]|\s+(?:of|in|to|and|that|which|who|with|on|from|for|at|by|"
-    r"[a-z]+s|was|had|into|under|before|after|she|he|they|it|but|or|as|when|where|will|cannot|can|must|may)\b|$)"
-)
+_NAME = re.compile(r"\b[A-ZÀ-Þ][\w’'-]{1,40}(?: (?:of (?:the )?)?[A-ZÀ-Þ][\w’'-]{1,40}){0,3}")
 _ABOUT_THE_BOOK = re.compile(
-    r"\b(novel|story|book|reader|readers|genre|narrator|tone|chapters?|words|themes?|mystery of|about a)\b",
+    r"\b(novel|story|fairy tale|book|reader|readers|genre|narrator|tone|chapters?|words|themes?|mystery of|about a)\b",
     re.IGNORECASE,
 )
 _PRONOUN = re.compile(r"\b(she|he)\b", re.IGNORECASE)
-_SHE = re.compile(r"\b(she|her|hers|herself|mother|daughter|sister|widow|wife|queen|girl|woman|aunt)\b", re.IGNORECASE)
-_HE = re.compile(r"\b(he|him|his|himself|father|son|brother|widower|husband|king|boy|man|uncle)\b", re.IGNORECASE)
+_MOST_NAMES = 200
+_MOST_PEOPLE = _MOST_PLACES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +56,6 @@ class Brief:
         return tuple(sentence for _, sentences in self.chapters for sentence in sentences)
 
 
-def parts(prompt: str) -> dict[str, str]:
-    """The marked parts by name; what stands before the first mark is called ""."""
-    pieces = _PART.split(prompt)
-    return {"": pieces[0].strip()} | {name: text.strip() for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of plain prose, trimmed."""
-    found = (match.group().strip() for match in _SENTENCE.finditer(re.sub(r"[*_`]{1,3}", "", text)))
-    return [sentence for sentence in found if re.search(r"\w", sentence)]
-
-
-def units(found: list[str]) -> list[str]:
-    """Sentences that can stand alone: one that begins with "It" or "They" stays with the sentence before it."""
-    joined: list[str] = []
-    for sentence in found:
-        if joined and re.match(r"(It|They|This|That|These|Those|Both|Neither|There)\b", sentence):
-            joined[-1] += " " + sentence
-        else:
-            joined.append(sentence)
-    return joined
-
-
 def resolved(found: list[str], people: tuple[str, ...], text: str) -> list[str]:
     """`found` with every "she" or "he" that its own sentence leaves unclear replaced by a name."""
     clear: list[str] = []
@@ -91,94 +63,95 @@ def resolved(found: list[str], people: tuple[str, ...], text: str) -> list[str]:
     for sentence in found:
         named = named_in(sentence, people)
         unclear = _PRONOUN.search(sentence)
-        if unclear and (name := about[unclear.group().lower()]) and _position(sentence[: unclear.start()], name) < 0:
-            known = {pronoun_of(other, text) for other in named_in(sentence[: unclear.start()], people)}
-            if unclear.group().lower() not in known:
-                sentence = sentence[: unclear.start()] + name.split()[0] + sentence[unclear.end() :]
+        verbs = third_persons().keys()
+        if unclear and any(word in verbs for word in sentence[: unclear.start()].split()):
+            unclear = None
+        if unclear and (name := about[unclear.group().lower()]):
+            before = named_in(sentence[: unclear.start()], people)
+            if name not in before and unclear.group().lower() not in {pronoun_of(o, text, people) for o in before}:
+                sentence = sentence[: unclear.start()] + called(name) + sentence[unclear.end() :]
         for name in reversed(named):
-            about[pronoun_of(name, text)] = name
+            about[pronoun_of(name, text, people)] = name
         clear.append(sentence)
     return clear
 
 
-@lru_cache(maxsize=64)
 def read_brief(text: str) -> Brief:
-    """Understand a brief as far as it goes; an empty one gives empty values."""
-    title, listed, blocks = _blocks(text)
-    plot_text = " ".join(sentence for _, found in blocks for sentence in found)
-    about = {match["name"].strip(): match["about"].strip() for match in _BOLD_NAME.finditer(text)}
-    places = [name for name in about if listed.get(name) == "places" or (name not in listed and _PLACE.fullmatch(name))]
+    """Understand a brief as far as it goes, its first 32 KB at most; an empty one gives empty values."""
+    return _read(bounded(text))
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Brief:
+    title, listed_as, blocks = _blocks(text)
+    plot_text = " ".join(sentence for _, found in blocks for sentence in found) or text
+    about = {name: match["about"].strip() for match in _listed_names(text) if (name := _bold_name(match))}
+    about = dict(list(about.items())[: _MOST_PEOPLE + _MOST_PLACES])
+    places = [
+        name for name in about if listed_as.get(name) == "places" or (name not in listed_as and PLACE.fullmatch(name))
+    ]
     people = [name for name in about if name not in places]
-    for name in _names(plot_text or text):
-        if not _same(name, people) and not _same(name, places) and name not in title:
-            (places if _is_place(name, plot_text or text) else people).append(name)
-    for match in () if places and about else _PLACE.finditer(plot_text or text):
+    known = _Known((*people, *places))
+    for name in _names(plot_text):
+        if name in known or name in title:
+            continue
+        known.add(name)
+        (places if is_place(name, plot_text) else people).append(name)
+        if len(people) >= _MOST_PEOPLE:
+            break
+    if not (places and about):
+        places += _unnamed_places(plot_text, _Known(places), people)
+    everyone = tuple(people[:_MOST_PEOPLE])
+    chapters = [(name, tuple(units(resolved(list(found), everyone, text)))) for name, found in blocks]
+    return Brief(title, everyone, tuple(places[:_MOST_PLACES]), tuple(chapters), about)
+
+
+def _unnamed_places(text: str, known: "_Known", people: list[str]) -> list[str]:
+    """Places that only a noun names: "the old mill"."""
+    found: list[str] = []
+    names = set(people)
+    for match in PLACE.finditer(text):
         place = re.sub(r"^(an?|the) ", "The ", match.group())
-        if not _same(place, places) and not any(word in place for word in people):
-            places.append(place[:1].upper() + place[1:])
-    chapters = [(name, tuple(units(resolved(list(found), tuple(people), text)))) for name, found in blocks]
-    return Brief(title, tuple(people), tuple(places), tuple(chapters), about)
+        if place not in known and names.isdisjoint(place.split()) and not any(word in place for word in people):
+            known.add(place)
+            found.append(place[:1].upper() + place[1:])
+            if len(found) >= _MOST_PLACES:
+                break
+    return found
 
 
-def named_in(text: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `names` that `text` mentions, by full name or a distinctive part of it, in order of appearance."""
-    found = [(position, name) for name in names if (position := _position(text, name)) >= 0]
-    return tuple(name for _, name in sorted(found, key=lambda item: item[0]))
+def _listed_names(text: str) -> list[re.Match[str]]:
+    found = [*_BOLD_NAME.finditer(text), *_PLAIN_NAME.finditer(text)]
+    return sorted(found, key=lambda match: match.start())
 
 
-def things_in(text: str, whole: str = "") -> tuple[str, ...]:
-    """Things `text` is about, each as "the …"; first those that `whole`, the story around it, names most often."""
-    found: Counter[str] = Counter()
-    for match in _THING.finditer(text):
-        words = match.group(1).split()
-        if (
-            words[-1] not in _listed("no_things")
-            and words[0] not in _listed("no_things")
-            and not words[-1].endswith(("ly", "ing", "ed", "er", "est"))
-        ):
-            found["the " + " ".join(words)] += 1
-    around = Counter(re.findall(r"[\w-]+", whole.lower()))
-    ranked = sorted(found, key=lambda thing: -found[thing] - around[thing.split()[-1]])
-    objects = [thing for thing in ranked if not _PLACE_WORD.search(thing)]
-    return tuple(objects[:4])
-
-
-def lines_labelled(text: str, label: str) -> list[str]:
-    """The comma-separated values of all lines `label: …`, without repetition, in order."""
-    values = [match["value"] for match in _LABELLED.finditer(text) if match["label"].strip().lower() == label]
-    return list(dict.fromkeys(item.strip() for value in values for item in value.split(",") if item.strip()))
-
-
-def pronoun_of(name: str, text: str) -> str:
-    """ "she", "he" or "they": what `text` uses for the person, as far as it can be seen."""
-    first = name.split()[0] if name else name
-    if match := re.search(rf"{re.escape(first)}[^#]*?\bpronouns: *(she|he|they)", text, re.IGNORECASE):
-        return match.group(1).lower()
-    near = " ".join(text[m.start() : m.start() + 220] for m in list(re.finditer(rf"\b{re.escape(first)}\b", text))[:6])
-    her, his = len(_SHE.findall(near)), len(_HE.findall(near))
-    return "they" if her == his else ("she" if her > his else "he")
+def _bold_name(match: re.Match[str]) -> str:
+    """The bold text, if it may be a name; a label such as "Genre" is none."""
+    name = match["name"].strip()
+    is_name = re.search(r"\w", name) and name.lower() not in listed("labels") and name not in listed("no_names")
+    return name if is_name else ""
 
 
 def _blocks(text: str) -> tuple[str, dict[str, str], list[tuple[str, tuple[str, ...]]]]:
     """The title, which list every bold name stands in, and the plot by the headings it stands under."""
     title, heading, level = "", "", 0
-    listed: dict[str, str] = {}
+    listed_as: dict[str, str] = {}
     blocks: list[tuple[str, list[str]]] = [("", [])]
-    for paragraph in re.split(r"\n(?=#)|\n\s*\n|(?<=\S)\n(?=\s*(?:[-*+]|\d+[.)])\s)|(?<=^#)\n", text):
+    for paragraph in re.split(r"\n(?=#)|\n\n|(?<=\S)\n(?=[ \t]*(?:[-*+]|\d{1,3}[.)])[ \t])", text):
         head, _, body = paragraph.strip().partition("\n") if paragraph.strip().startswith("#") else ("", "", paragraph)
         if match := _HEADING.match(head):
             level = len(head) - len(head.lstrip("#"))
             heading = re.sub(
-                r"^(chapter\s+\w+|\d+)\s*[:.–—-]*\s*", "", match["title"].strip("*_ "), flags=re.IGNORECASE
+                r"^(chapter\s+\w+|\d+)\s*[:.–—-]*\s*", "", match["title"].strip("*_ ")[:120], flags=re.IGNORECASE
             )
             if level == 1 and not title:
                 title, heading = heading, ""
-        if match := _BOLD_NAME.match(body.strip()):
-            listed[match["name"].strip()] = (
+        if match := _BOLD_NAME.match(body.strip()) or _PLAIN_NAME.match(body.strip()):
+            listed_as[match["name"].strip()] = (
                 "places" if re.search(r"place|setting|location|world|where", heading, re.IGNORECASE) else "people"
             )
             continue
-        body = re.sub(r"^\s*(?:[-*+]|\d+[.)])\s+", "", body)
+        body = re.sub(r"^\s*(?:[-*+]|\d{1,3}[.)])\s+", "", body)
         if re.match(r"\s*(genre|length|tone|audience|title|words?|style|theme)s?\s*:", body, re.IGNORECASE):
             continue
         plot = tuple(
@@ -187,7 +160,7 @@ def _blocks(text: str) -> tuple[str, dict[str, str], list[tuple[str, tuple[str, 
         if plot and heading and blocks[-1][0] != heading and level >= 2:
             blocks.append((heading, []))
         blocks[-1][1].extend(plot)
-    return title, listed, [(name, tuple(found)) for name, found in blocks if found] or [("", ())]
+    return title, listed_as, [(name, tuple(found)) for name, found in blocks if found] or [("", ())]
 
 
 def _names(text: str) -> list[str]:
@@ -196,50 +169,38 @@ def _names(text: str) -> list[str]:
     inside: set[str] = set()
     for match in _NAME.finditer(text):
         words = match.group().split()
-        while words and words[0] in _listed("no_names"):
+        while words and words[0] in listed("no_names"):
             words.pop(0)
-        name = re.sub(r"['’]s$", "", " ".join(words))
-        if name and name not in _listed("no_names") and len(name) > 1:
+        name = re.sub(r"['’]s?$", "", " ".join(words))
+        if name and name not in listed("no_names") and len(name) > 1:
             found[name] += 1
-            if not re.search(r"(?:^|[.!?:\n“\"]\s*)$", text[: match.start()][-3:]) or len(words) > 1:
+            before = text[max(0, match.start() - 3) : match.start()]
+            if not re.search(r"(?:^|[.!?:\n“\"]\s*)$", before) or len(words) > 1:
                 inside.add(name)
-    longest = sorted(
-        (name for name in found if name in inside or found[name] > 1),
-        key=lambda name: (-len(name.split()), -found[name]),
-    )
+    often = [name for name, times in found.most_common() if name in inside or times > 1][:_MOST_NAMES]
+    known = _Known(())
     kept: list[str] = []
-    for name in longest:
-        if not _same(name, kept):
+    for name in sorted(often, key=lambda name: (-len(name.split()), -found[name])):
+        if name not in known:
+            known.add(name)
             kept.append(name)
     return sorted(kept, key=lambda name: -found[name] - sum(found[part] for part in name.split() if part != name))
 
 
-def _is_place(name: str, text: str) -> bool:
-    if re.search(rf"(?i:{_PLACE_NOUNS})$", name):
-        return True
-    uses = len(re.findall(rf"\b{re.escape(name)}\b", text))
-    places = len(
-        re.findall(
-            rf"\b(?:in|at|to|into|near|through|across|outside|leaves|reaches|of)\s+(?:the\s+)?{re.escape(name)}\b", text
-        )
-    )
-    return bool(uses) and places * 2 > uses
+class _Known:
+    """Names seen so far; whoever is one of them, or a part of one, is in it."""
 
+    def __init__(self, names: Iterable[str]) -> None:
+        self._phrases: set[str] = set()
+        for name in names:
+            self.add(name)
 
-@lru_cache(maxsize=8)
-def _listed(name: str) -> frozenset[str]:
-    return frozenset(table("words")[name])
+    def __contains__(self, name: str) -> bool:
+        return without_article(name).lower() in self._phrases
 
-
-def _same(name: str, names: list[str]) -> bool:
-    """Whether `name` is one of `names`, or a part of one."""
-    bare = re.sub(r"^(the|an?) ", "", name, flags=re.IGNORECASE).lower()
-    return any(bare == other.lower() or f" {bare} " in f" {other.lower()} " for other in names)
-
-
-def _position(text: str, name: str) -> int:
-    bare = re.sub(r"^(the|an?) ", "", name, flags=re.IGNORECASE)
-    for form in (bare, *([bare.split()[0]] if " " in bare and not name.lower().startswith("the ") else ())):
-        if match := re.search(rf"\b{re.escape(form)}\b", text, re.IGNORECASE if form == bare else 0):
-            return match.start()
-    return -1
+    def add(self, name: str) -> None:
+        words = name.lower().split()
+        self._phrases |= {form.lower() for form in forms(name)}
+        self._phrases |= {
+            " ".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)
+        }

@@ -6,24 +6,24 @@ scene's section of the outline.
 
 import random
 import re
-from collections import Counter
 from dataclasses import dataclass
 
 from bookbot_worker.llm.offline.dialogue import exchange
 from bookbot_worker.llm.offline.grammar import Cast, Deck, Writer
-from bookbot_worker.llm.offline.reading import (
-    lines_labelled,
-    named_in,
-    pronoun_of,
-    read_brief,
-    sentences,
-    things_in,
-    units,
-)
+from bookbot_worker.llm.offline.mentions import named_in
+from bookbot_worker.llm.offline.names import called, forms
+from bookbot_worker.llm.offline.person import Narrator, in_first_person
+from bookbot_worker.llm.offline.pronouns import pronoun_of
+from bookbot_worker.llm.offline.reading import read_brief
+from bookbot_worker.llm.offline.retelling import in_past
+from bookbot_worker.llm.offline.senses import senses_for
 from bookbot_worker.llm.offline.tables import table
-from bookbot_worker.llm.offline.verbs import Tense, in_first_person, in_past
+from bookbot_worker.llm.offline.text import lines_labelled, sentences, units
+from bookbot_worker.llm.offline.things import things_in
+from bookbot_worker.llm.offline.verbs import Tense
 
 _WORD = re.compile(r"[^\W_]+(?:['’‐-][^\W_]+)*")
+_LABEL = re.compile(r"\W{0,9}\w{1,30}(?: \w{1,30})?\W{0,9}:")
 _SCENE_ID = re.compile(r"\[\[scene (\d{1,6})\]\]", re.IGNORECASE)
 _PRESENT = re.compile(r"\bpresent[- ]tense\b|\bin the present\b", re.IGNORECASE)
 _FIRST = re.compile(r"\bfirst[- ]person\b", re.IGNORECASE)
@@ -102,19 +102,6 @@ def write_scene(order: SceneOrder, seed: str) -> str:
     return "\n\n".join(paragraphs).replace("'", "’")
 
 
-def senses_for(where: str) -> dict[str, list[str]]:
-    """What there is to hear, smell, see and touch in the kind of place that `where` (lower case) names most."""
-    kinds = table("senses")["kinds"]
-    seen = Counter(re.findall(r"\w+", where))
-    weights = {name: sum(seen[word] for word in kind["words"]) for name, kind in kinds.items()}
-    heaviest = max(weights.values())
-    chosen = [kinds[name] for name in weights if name == "any" or weights[name] * 2 > heaviest]
-    return {
-        sense: [filler for kind in chosen for filler in kind[sense]]
-        for sense in ("sound", "smell", "sight", "surface", "weather")
-    }
-
-
 def _cast(order: SceneOrder) -> Cast:
     brief = read_brief(order.brief)
     present = (
@@ -123,18 +110,19 @@ def _cast(order: SceneOrder) -> Cast:
     places = (
         lines_labelled(order.section, "setting") or list(named_in(order.section, brief.places)) or list(brief.places)
     )
-    known = f"{order.characters}\n{order.brief}\n{order.section}"
+    people = (*dict.fromkeys((*present, *brief.people)),)
+    known = f"{order.characters}\n\n{order.brief}\n\n{order.section}"
     who = present[0] if present else "The stranger"
     other = present[1] if len(present) > 1 else ""
     absent = next((name for name in (*present[2:], *brief.people) if name not in present[:2]), "")
     first_person = bool(_FIRST.search(order.style))
     story = " ".join(_story(order.section))
     return Cast(
-        who=_first(who),
-        pronoun="i" if first_person else pronoun_of(who, known),
-        other=_first(other),
-        other_pronoun=pronoun_of(other, known) if other else "they",
-        absent=_first(absent),
+        who=_in_sentence(called(who)),
+        pronoun="i" if first_person else pronoun_of(who, known, people),
+        other=_in_sentence(called(other)),
+        other_pronoun=pronoun_of(other, known, people) if other else "they",
+        absent=_in_sentence(called(absent)),
         place=_in_sentence(places[0] if places else "the house"),
         things=things_in(story, order.brief) or things_in(order.brief, order.brief) or ("the letter", "the other key"),
         tense=Tense.PRESENT if _PRESENT.search(order.style) else Tense.PAST,
@@ -147,29 +135,36 @@ def _decks(order: SceneOrder, book: str, number: int) -> dict[str, Deck]:
     cards |= {name: talk[name] for name in ("beats_me", "beats_other")}
     cards["exchanges"] = [str(index) for index in range(len(talk["exchanges"]))]
     cards["time"] = table("senses")["times"]
-    cards |= senses_for(f"{order.section}\n{order.settings}\n{order.brief}".lower())
+    cards |= senses_for(f"{order.section}\n{order.settings}", order.brief)
     share = max(1.0, order.words / 500)
     return {name: Deck(deck, f"{book}/{name}", round(number * _CARDS[name] * share)) for name, deck in cards.items()}
 
 
 def _plot(order: SceneOrder, cast: Cast) -> list[str]:
     """The sentences of the scene's section, in the tense and person of the scene."""
-    brief = read_brief(order.brief)
-    people = (*lines_labelled(order.section, "characters"), *brief.people)
-    names = frozenset(word for name in people for word in name.split())
+    people = tuple(dict.fromkeys((*lines_labelled(order.section, "characters"), *read_brief(order.brief).people)))
+    names = frozenset(word for name in people for word in name.split() if word[0].isupper()) - {"The", "A", "An"}
     told = units(_story(order.section))
-    if cast.tense is Tense.PAST:
-        told = [in_past(sentence, names) for sentence in told]
     if cast.is_first_person:
-        full = next((name for name in people if _first(name) == cast.who), cast.who)
-        told = [in_first_person(sentence, (full, cast.who), cast.tense) for sentence in told]
-    return told
+        known = f"{order.characters}\n\n{order.brief}\n\n{order.section}"
+        full = next((name for name in people if _in_sentence(called(name)) == cast.who), cast.who)
+        pronouns = {name: pronoun_of(name, known, people) for name in (*people, full)}
+        narrator = Narrator(forms(full), pronouns[full], names)
+        told = [
+            in_first_person(
+                unit,
+                narrator,
+                is_alone=all(
+                    pronouns[name] not in (pronouns[full], "they") for name in named_in(unit, people) if name != full
+                ),
+            )
+            for unit in told
+        ]
+    return [in_past(unit, names) for unit in told] if cast.tense is Tense.PAST else told
 
 
 def _story(section: str) -> list[str]:
-    lines = [
-        line for line in section.splitlines() if not line.startswith("#") and not re.match(r"\W*\w+ ?\w*\W*:", line)
-    ]
+    lines = [line for line in section.splitlines() if not line.startswith("#") and not _LABEL.match(line)]
     return sentences(" ".join(lines))
 
 
@@ -219,27 +214,6 @@ def _closing(writer: Writer, room: int, choices: int) -> str:
 
 def _count(text: str) -> int:
     return len(_WORD.findall(text))
-
-
-def _first(name: str) -> str:
-    """What people are called by: the first name, without a title; names with an article stay whole."""
-    words = name.split()
-    if not words or words[0].lower() in (
-        "the",
-        "a",
-        "an",
-        "old",
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "captain",
-        "sir",
-        "lady",
-        "lord",
-    ):
-        return name
-    return words[0]
 
 
 def _in_sentence(place: str) -> str:

@@ -3,32 +3,42 @@
 import random
 import re
 
-from bookbot_worker.llm.offline.reading import lines_labelled, pronoun_of, read_brief, sentences
-from bookbot_worker.llm.offline.scene import senses_for
+from bookbot_worker.llm.offline.mentions import named_in
+from bookbot_worker.llm.offline.names import called
+from bookbot_worker.llm.offline.pronouns import pronoun_of
+from bookbot_worker.llm.offline.reading import read_brief
+from bookbot_worker.llm.offline.senses import senses_for
 from bookbot_worker.llm.offline.tables import table
+from bookbot_worker.llm.offline.text import bounded, lines_labelled, sentences
 from bookbot_worker.llm.offline.verbs import third
 
+_MOST_SECTIONS = 200
 _OBJECT = {"she": "her", "he": "him", "they": "them"}
 
 
 def write_characters(brief: str, outline: str, seed: str) -> str:
     """One section for each person of the outline (of the brief, where there is no outline)."""
+    brief = bounded(brief)
     read = read_brief(brief)
-    names = lines_labelled(outline, "characters") or list(read.people) or ["The Stranger"]
+    names = (lines_labelled(outline, "characters") or list(read.people) or ["The Stranger"])[:_MOST_SECTIONS]
     decks = _shuffled(seed, ("looks", "wants", "obstacles", "secrets", "habits", "voices"))
-    return "\n\n".join(_person(name, index, names, brief, decks) for index, name in enumerate(names))
+    stories = _stories(names, read.plot)
+    return "\n\n".join(
+        _person(name, index, names, brief, decks, stories.get(name, [])) for index, name in enumerate(names)
+    )
 
 
 def write_settings(brief: str, outline: str, seed: str) -> str:
     """One section for each place of the outline (of the brief, where there is no outline)."""
+    brief = bounded(brief)
     read = read_brief(brief)
-    names = lines_labelled(outline, "setting") or list(read.places) or ["The House"]
+    names = (lines_labelled(outline, "setting") or list(read.places) or ["The House"])[:_MOST_SECTIONS]
     decks = _shuffled(seed, ("ways_of_places", "uses_of_places", "pasts_of_places"))
     sections = []
     for index, name in enumerate(names):
         about = read.about.get(name, "")
         rng = random.Random(f"{seed}/{name}")  # noqa: S311 - prose, not cryptography
-        senses = senses_for(f"{name} {about} {brief}".lower())
+        senses = senses_for(f"{name} {about}", brief)
         details = [rng.choice(senses[kind]) for kind in ("sound", "sight")]
         smells = rng.sample(senses["smell"], 2)
         touched = rng.sample(senses["surface"], 3)
@@ -41,13 +51,23 @@ def write_settings(brief: str, outline: str, seed: str) -> str:
     return "\n\n".join(sections)
 
 
-def _person(name: str, index: int, names: list[str], brief: str, decks: dict[str, list[str]]) -> str:
+def _stories(names: list[str], plot: tuple[str, ...]) -> dict[str, list[str]]:
+    """The first two units of the plot that name each person."""
+    stories: dict[str, list[str]] = {}
+    for unit in plot:
+        for name in named_in(unit, tuple(names)):
+            stories.setdefault(name, [])
+            if len(stories[name]) < 2:
+                stories[name].append(unit)
+    return stories
+
+
+def _person(name: str, index: int, names: list[str], brief: str, decks: dict[str, list[str]], plot: list[str]) -> str:
     read = read_brief(brief)
-    pronoun = pronoun_of(name, brief)
+    pronoun = pronoun_of(name, brief, tuple(dict.fromkeys((*read.people, *names))))
     subject, verb_s = pronoun.capitalize(), pronoun != "they"
-    first = name.split()[0]
+    first = called(name)
     wants = third("want") if verb_s else "want"
-    plot = [unit for unit in read.plot if re.search(rf"\b{re.escape(first)}\b", unit)][:2]
     other = next((o for o in (names[index - 1], names[0]) if o != name), "")
     about = read.about.get(name, "")
     told = [
@@ -55,12 +75,14 @@ def _person(name: str, index: int, names: list[str], brief: str, decks: dict[str
         f"{first} is {_nth(decks['looks'], index)}.",
         f"{subject} {wants} {_nth(decks['wants'], index)}.",
         f"What stands in the way is {_nth(decks['obstacles'], index)}.",
-        f"What {other.split()[0]} must not find out: {first} {_nth(decks['secrets'], index)}." if other else "",
+        f"What {_in_sentence(called(other))} must not find out: {first} {_nth(decks['secrets'], index)}."
+        if other
+        else "",
     ]
     habit = _nth(decks["habits"], index)
     verb, _, rest = habit.partition(" ")
     story = f"\n\nIn the story: {' '.join(sentences(' '.join(plot)))}" if plot else ""
-    also = f"Also called: {first}\n" if first != name and first != "The" else ""
+    also = f"Also called: {first}\n" if first != name else ""
     return (
         f"## {name}\n\n{also}Pronouns: {pronoun}/{_OBJECT[pronoun]}\n\n{' '.join(filter(None, told))}{story}\n\n"
         f"Habit: {third(verb)} {rest}.\nVoice: {_nth(decks['voices'], index)}"
@@ -72,6 +94,10 @@ def _shuffled(seed: str, kinds: tuple[str, ...]) -> dict[str, list[str]]:
     for kind, deck in decks.items():
         random.Random(f"{seed}/{kind}").shuffle(deck)  # noqa: S311 - prose, not cryptography
     return decks
+
+
+def _in_sentence(name: str) -> str:
+    return "the " + name[4:] if name.startswith("The ") else name
 
 
 def _nth(deck: list[str], index: int) -> str:
