@@ -16,6 +16,9 @@ MAX_DEPTH = 64
 
 _MANY_DIGITS = re.compile(r"\d{300}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# C0 but tab and newline, DEL, C1; the bidirectional controls of "Trojan Source" (CVE-2021-42574), the separators that
+# some programs take for a new line, and the invisible byte order mark.
+_DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff]")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -24,6 +27,11 @@ def clean(text: str, limit: int) -> str:
     if len(text) > limit:
         text = text[:limit] + f"… [{len(text) - limit} more characters]"
     return _UNSTORABLE.sub(REPLACEMENT, text)
+
+
+def visible(text: str) -> str:
+    """`text` for a terminal: what could drive it, or reorder its text, as JSON and people write it: ``\\u001b``."""
+    return _DANGEROUS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def check_text(field: str, text: str, limit: int) -> str:

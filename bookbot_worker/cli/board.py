@@ -1,12 +1,14 @@
 """A live board of jobs: redrawn in place on a terminal, one line per change anywhere else."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 import click
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -16,7 +18,15 @@ from bookbot_worker.cli.job_text import name_of
 from bookbot_worker.cli.output import STYLES, Row, one_line, percent
 from shared.states import JobState
 
-_BAR_WIDTH = 16
+_GAP = 2
+_STATE = max(map(len, JobState))
+_BAR = 16
+_PERCENT = 4
+_LONGEST_NAME = 46
+_CUT_NAME_WITH_BAR = 30
+_CUT_NAME = 22
+_CUT_MESSAGE = 12
+_LINES_BESIDE_ROWS = 3  # the sum, the line after it, and one that was there before
 
 
 class Board(Protocol):
@@ -27,35 +37,19 @@ class Board(Protocol):
 
 
 class LiveBoard:
-    """For terminals: one row a job. What does not fit the screen is summed up, ended jobs first."""
+    """For terminals: one row a job, one line a row. What does not fit the screen is summed up, ended jobs first."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
 
     def show(self, rows: Sequence[Row]) -> None:
         """Redraw in place."""
-        table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(no_wrap=True, max_width=46, overflow="ellipsis")
-        table.add_column(no_wrap=True, min_width=len(JobState.COMPLETED))
-        table.add_column(width=_BAR_WIDTH)
-        table.add_column(no_wrap=True, overflow="ellipsis")
-        for row in fitting(rows, max(3, self._live.console.size.height - 3)):
-            state = JobState(row["state"])
-            done = 1.0 if state is JobState.COMPLETED else row.get("rolled_progress") or row["progress"]
-            message = one_line(row["error_message"] or row["progress_message"] or "")
-            table.add_row(
-                Text(name_of(row)),
-                Text(state, style=STYLES[state]),
-                ProgressBar(total=1.0, completed=done, width=_BAR_WIDTH),
-                Text(message, style="dim"),
-            )
-        ended = sum(JobState(row["state"]).is_terminal for row in rows)
-        table.add_row(Text(f"{ended} of {len(rows)} jobs ended", style="bold"))
-        self._live.update(table, refresh=True)
+        size = self._live.console.size
+        self._live.update(drawn(rows, size.width, size.height), refresh=True)
 
 
 class PlainBoard:
-    """For pipes and files: a line when a job changes its state or its message."""
+    """For pipes, files and terminals that cannot move the cursor: a line when a job changes its state or message."""
 
     def __init__(self, *, err: bool) -> None:
         self._err = err
@@ -67,8 +61,41 @@ class PlainBoard:
             now = (row["state"], row["progress_message"])
             if self._last.get(row["job_id"]) != now:
                 self._last[row["job_id"]] = now
-                message = one_line(row["error_message"] or row["progress_message"] or "")
-                click.echo(f"{row['state']:<9} {percent(row):>4}  {name_of(row)}  {message}".rstrip(), err=self._err)
+                line = f"{row['state']:<{_STATE}} {percent(row):>{_PERCENT}}  {name_of(row)}  {_message(row)}"
+                click.echo(line.rstrip(), err=self._err)
+
+
+def drawn(rows: Sequence[Row], width: int, height: int) -> Group:
+    """The board on a screen of this size: never more lines than it has, the state in every one of them.
+
+    Where it gets narrow, first the bar becomes a percentage, then the message goes; the name is cut all along.
+    """
+    width -= 1  # a terminal may wrap a line that fills it
+    shown = fitting(rows, max(1, height - _LINES_BESIDE_ROWS))
+    longest = min(_LONGEST_NAME, max((cell_len(name_of(row)) for row in shown), default=0))
+    rest = width - _GAP - _STATE - _GAP
+    has_bar = rest >= min(longest, _CUT_NAME_WITH_BAR) + _BAR + _GAP + _CUT_MESSAGE
+    done = _BAR if has_bar else _PERCENT
+    rest -= done
+    name = max(1, min(longest, rest, max(_CUT_NAME, rest - _GAP - _CUT_MESSAGE)))
+    message = rest - name - _GAP
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for column in (name, _STATE, done, *([message] if message >= _CUT_MESSAGE else [])):
+        table.add_column(no_wrap=True, width=column, overflow="ellipsis")
+    for row in shown:
+        state = JobState(row["state"])
+        part = 1.0 if state is JobState.COMPLETED else row.get("rolled_progress") or row["progress"]
+        cells = [
+            Text(name_of(row)),
+            Text(state, style=STYLES[state]),
+            ProgressBar(total=1.0, completed=part, width=_BAR) if has_bar else Text(f"{part:.0%}"),
+            Text(_message(row), style="dim"),
+        ]
+        table.add_row(*cells[: len(table.columns)])
+    ended = sum(JobState(row["state"]).is_terminal for row in rows)
+    total = Text(f"{ended} of {len(rows)} jobs ended", style="bold")
+    total.truncate(max(1, width - len("^C")), overflow="ellipsis")
+    return Group(table, total)
 
 
 def fitting(rows: Sequence[Row], height: int) -> list[Row]:
@@ -78,11 +105,16 @@ def fitting(rows: Sequence[Row], height: int) -> list[Row]:
     return [rows[index] for index in sorted(ranked[:height])]
 
 
+def _message(row: Row) -> str:
+    """What went wrong, or the last the job said, also where it has completed: there it is what came of it."""
+    return one_line(row["error_message"] or row["progress_message"] or "")
+
+
 @contextmanager
 def make_board(*, err: bool = False) -> Iterator[Board]:
     """The board that suits stdout, or stderr for commands whose data is something else."""
     stream = sys.stderr if err else sys.stdout
-    if not stream.isatty():
+    if not stream.isatty() or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
         yield PlainBoard(err=err)
         return
     with Live(console=Console(stderr=err), auto_refresh=False) as live:

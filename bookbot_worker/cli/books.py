@@ -7,10 +7,10 @@ import click
 from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.inputs import read_text
 from bookbot_worker.cli.new_book import create_book
-from bookbot_worker.cli.output import Column, one_line, print_fields, print_json, print_rows
+from bookbot_worker.cli.options import JSON_OPTION, option
+from bookbot_worker.cli.output import one_line, print_fields, print_json
+from bookbot_worker.cli.tables import Column, print_rows
 from shared.views import get_book, list_books
-
-JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="JSON with the column names, for programs.")
 
 COLUMNS = (
     Column("BOOK_ID", lambda row: row["book_id"]),
@@ -27,9 +27,9 @@ def books() -> None:
 
 
 @books.command()
-@click.option("--title", required=True, help="The book's title.")
-@click.option("--brief-file", required=True, type=click.Path(path_type=Path), help="What the book is about.")
-@click.option("--style-file", required=True, type=click.Path(path_type=Path), help="How it is to be written.")
+@option("--title", required=True, help="The book's title.")
+@option("--brief-file", required=True, type=click.Path(path_type=Path), help="What the book is about.")
+@option("--style-file", required=True, type=click.Path(path_type=Path), help="How it is to be written.")
 @JSON_OPTION
 def create(title: str, brief_file: Path, style_file: Path, as_json: bool) -> None:
     """Create a book from a brief and a style; prints its id."""
@@ -45,7 +45,7 @@ def create(title: str, brief_file: Path, style_file: Path, as_json: bool) -> Non
 
 
 @books.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @JSON_OPTION
 def list_(limit: int, as_json: bool) -> None:
     """List books, newest first."""

@@ -3,22 +3,18 @@
 This is one of the few places that catch every Exception; `--debug` shows the traceback instead of swallowing it.
 """
 
+import contextlib
 import os
 import re
 import sys
-import traceback
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import click
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bookbot_worker.cli.exit_codes import ExitCode, exit_code_of
-from bookbot_worker.cli.output import one_line
-from shared.errors import BookbotError
+from bookbot_worker.cli.exit_codes import ExitCode
 
-_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -34,6 +30,7 @@ class Boundary(click.Group):
         **extra: Any,
     ) -> Any:
         """Run the command line and exit with its code."""
+        open_closed_streams()
         arguments = list(sys.argv[1:] if args is None else args)
         name = prog_name or "bookbot-worker"
         if not standalone_mode:
@@ -43,58 +40,75 @@ class Boundary(click.Group):
                 raise click.UsageError("an argument is not UTF-8 text")
             result = super().main(arguments, name, complete_var, False, **extra)
             code = result if isinstance(result, int) else ExitCode.OK
+            code = _flush(code)
+        except click.Abort:
+            _tell("Interrupted.")
+            code = ExitCode.INTERRUPTED
         except Exception as error:  # noqa: BLE001 - the boundary: everything becomes one line and a code
             code = report(error, "--debug" in arguments)
+            with contextlib.suppress(OSError):
+                _flush(code)
         sys.exit(int(code))
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a reader of stdout that has enough (`| head`) is no error."""
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the arguments, which prints `--help`; a reader of stdout that has enough (`| head`) is no error."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().make_context(info_name, args, parent, **extra)
         except BrokenPipeError:
-            # Python flushes stdout once more at exit, which must not complain either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up(sys.stdout)
+            raise click.exceptions.Exit(ExitCode.OK) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, for which the same holds."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _give_up(sys.stdout)
             return ExitCode.OK
-        return result
+
+
+def open_closed_streams() -> None:
+    """Put the null device where a standard stream was closed before we started (`>&-`): Python has None there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
 
 
 def report(error: Exception, debug: bool) -> int:
     """Explain `error` on stderr; returns the exit code."""
-    if debug:
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return ExitCode.USAGE
+    from bookbot_worker.cli.explaining import explain, traceback_of  # brings the database, for its errors
+
+    if debug:
+        _tell(traceback_of(error))
     message, code = explain(error)
-    click.echo(f"Error: {one_line(message)}" if code != ExitCode.INTERRUPTED else message, err=True)
+    _tell(f"Error: {message}")
     return code
 
 
-def explain(error: Exception) -> tuple[str, int]:
-    """The sentence for a person and the exit code of `error`."""
-    match error:
-        case click.Abort():
-            return "Interrupted.", ExitCode.INTERRUPTED
-        case click.UsageError():
-            where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-            return error.format_message() + where, ExitCode.USAGE
-        case click.ClickException():
-            return error.format_message(), error.exit_code
-        case BookbotError():
-            return str(error), exit_code_of(error)
-        case DBAPIError():
-            return f"the database answers: {_of_driver(error)}", ExitCode.FAILED
-        case PoolTimeout():
-            return "the database has no free connection", ExitCode.FAILED
-        case SQLAlchemyError():
-            return f"database: {error}", ExitCode.FAILED
-        case OSError():
-            return f"{error.filename or 'input/output'}: {error.strerror or error}", ExitCode.FAILED
-        case _:
-            return f"unexpected {type(error).__name__}: {error}; --debug shows where", ExitCode.FAILED
+def _tell(text: str) -> None:
+    """Say something on stderr. Where that cannot be written, the exit code has to do."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
-def _of_driver(error: DBAPIError) -> str:
-    """The driver's own words on one line, without a password."""
-    return _PASSWORD_IN_URL.sub(r"\1***@", " ".join(str(error.orig).split()))
+def _flush(code: int) -> int:
+    """Hand stdout over before Python does so at exit, where nobody could answer for it. Raises OSError."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _give_up(sys.stdout)
+    except OSError:
+        _give_up(sys.stdout)
+        raise
+    return code
+
+
+def _give_up(stream: TextIO) -> None:
+    """What `stream` still holds goes to the null device: Python flushes it at exit, which must not complain either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

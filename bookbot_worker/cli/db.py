@@ -3,6 +3,7 @@
 import click
 
 from bookbot_worker.cli.database import checked_engine
+from bookbot_worker.cli.output import one_line
 from shared import schema
 from shared.database import default_engine
 
@@ -25,4 +26,4 @@ def upgrade() -> None:
 def check() -> None:
     """Exit 0 if the schema is the one this version needs, 78 if not."""
     engine = checked_engine()
-    click.echo(schema.current(engine))
+    click.echo(one_line(schema.current(engine)))

@@ -32,11 +32,11 @@ from shared.views import get_book, get_job, list_descendants, newest_file
 
 FORMATS = ("epub", "markdown")
 LOOK_AGAIN_SECONDS = 0.25
-DRAIN_SECONDS = 5.0  # a demo that was interrupted has somebody waiting at the keyboard
+DRAIN_SECONDS = 5.0
 
 
 class DemoBook:
-    """A book being written by a worker in this process; use it as a context manager, which drains at the end."""
+    """A book being written by a worker in this process; use it as a context manager, which stops it at the end."""
 
     def __init__(self, output: Path, title: str, brief: str, style: str) -> None:
         self._output = output
@@ -109,8 +109,15 @@ class DemoBook:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the worker finish what runs, then close everything."""
+        """Stop the worker, which gives back what runs, then close everything."""
+        if error is not None:
+            self._processor.request_stop()  # the second request is in `stop`: somebody waits at the keyboard
         self._opened.close()
+
+    @property
+    def stop_requests(self) -> int:
+        """How often the worker was asked to stop."""
+        return self._processor.stop_requests
 
     def _rows(self) -> list[Row]:
         with reading(self._engine) as session:

@@ -1,8 +1,6 @@
-"""The exit codes of every command, and which error ends with which."""
+"""The exit codes of every command; which error ends with which is in `explaining.py`."""
 
 from enum import IntEnum
-
-from shared.errors import BookbotError, ConfigurationError, InvalidInput, NotFound, SchemaMismatch
 
 
 class ExitCode(IntEnum):
@@ -14,16 +12,3 @@ class ExitCode(IntEnum):
     NOT_FOUND = 3
     CONFIGURATION = 78
     INTERRUPTED = 130
-
-
-def exit_code_of(error: BookbotError) -> ExitCode:
-    """How a command ends that met this error."""
-    match error:
-        case InvalidInput():
-            return ExitCode.USAGE
-        case NotFound():
-            return ExitCode.NOT_FOUND
-        case ConfigurationError() | SchemaMismatch():
-            return ExitCode.CONFIGURATION
-        case _:
-            return ExitCode.FAILED

@@ -5,11 +5,11 @@ import threading
 import click
 
 from bookbot_worker.cli.board import make_board
-from bookbot_worker.cli.books import JSON_OPTION
 from bookbot_worker.cli.database import reading
 from bookbot_worker.cli.exit_codes import ExitCode
 from bookbot_worker.cli.job_text import log_line
-from bookbot_worker.cli.output import print_json, print_json_line
+from bookbot_worker.cli.options import JSON_OPTION, option
+from bookbot_worker.cli.output import one_line, print_json, print_json_line
 from shared.models import Job
 from shared.states import JobState
 from shared.views import find_id, get_job, job_logs, list_descendants
@@ -21,7 +21,7 @@ LOOK_AGAIN_SECONDS = 0.5  # job logs are stored every half second; looking more 
 @click.command()
 @click.argument("job_id")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended; with --json, one object a line.")
-@click.option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only lines at least this serious.")
+@option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only lines at least this serious.")
 @JSON_OPTION
 def logs(job_id: str, follow: bool, level: str | None, as_json: bool) -> None:
     """Print a job's log, oldest line first."""
@@ -63,6 +63,6 @@ def watch(context: click.Context, job_id: str, exit_status: bool) -> None:
                 break
             threading.Event().wait(LOOK_AGAIN_SECONDS)
     if job["error_message"]:
-        click.echo(f"{job['state']}: {job['error_message']}", err=True)
+        click.echo(f"{job['state']}: {one_line(job['error_message'])}", err=True)
     if exit_status and job["state"] != JobState.COMPLETED:
         context.exit(ExitCode.FAILED)

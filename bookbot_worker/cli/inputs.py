@@ -4,12 +4,19 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
 from shared.errors import InvalidInput
 from shared.text import check_text
-from shared.views import parse_object
+from shared.views import find_id, parse_object
 
 MAX_PROPS_INPUT = 1024 * 1024
 MAX_TEXT_BYTES = 1024 * 1024
+
+
+def find_given(session: Session, column: InstrumentedAttribute[str], kind: str, given: str | None) -> str | None:
+    """The id an option names, None where the option was left out. Raises as `find_id` does."""
+    return None if given is None else find_id(session, column, kind, given)
 
 
 def read_props(given: str | None) -> dict[str, Any]:

@@ -1,8 +1,20 @@
 """How a job reads on a terminal: as a row, as a page, as a name in a crowd of its siblings."""
 
+from collections.abc import Sequence
+
 import click
 
-from bookbot_worker.cli.output import Column, Row, block, one_line, percent, print_fields, shown
+from bookbot_worker.cli.output import Row, block, one_line, percent, print_fields, shown
+from bookbot_worker.cli.tables import Column
+from shared.states import JobState
+
+_NAMED_JOBS = 3
+
+
+def _message(row: Row) -> str:
+    """What went wrong, or else where the job is. What a completed job did last says nothing about now."""
+    return row["error_message"] or ("" if row["state"] == JobState.COMPLETED else row["progress_message"]) or ""
+
 
 COLUMNS = (
     Column("JOB_ID", lambda row: row["job_id"]),
@@ -10,7 +22,7 @@ COLUMNS = (
     Column("TYPE", lambda row: row["job_type"]),
     Column("DONE", percent),
     Column("CREATED_AT", lambda row: row["created_at"], is_optional=True),
-    Column("MESSAGE", lambda row: row["error_message"] or row["progress_message"] or ""),
+    Column("MESSAGE", _message),
 )
 
 _PAGE = (
@@ -21,16 +33,16 @@ _PAGE = (
 
 def print_job(job: Row, reason: str | None) -> None:
     """One job as a page; `reason` is why it waits, None where it does not."""
-    message = f" ({one_line(job['progress_message'])})" if job["progress_message"] else ""
+    where = "" if job["state"] == JobState.COMPLETED else one_line(job["progress_message"])
     children = ", ".join(f"{count} {state}" for state, count in sorted(job["children"].items()))
     print_fields(
         [
             *((name, job[name]) for name in _PAGE),
             ("why waiting", reason),
             ("attempt", f"{job['attempt']} of {job['max_attempts']}"),
-            ("progress", percent(job, "rolled_progress") + message),
+            ("progress", percent(job, "rolled_progress") + (f" ({where})" if where else "")),
             ("started jobs", children),
-            ("depends_on", "\n".join(job["depends_on"])),
+            ("depends_on", _ids(job["depends_on"])),
             ("cost_usd", f"{job['rolled_cost_usd']:.4f}" if job["rolled_cost_usd"] else None),
             ("log lines", job["log_count"]),
             ("props", job["props"]),
@@ -40,6 +52,14 @@ def print_job(job: Row, reason: str | None) -> None:
     )
     if job["error_trace"]:
         click.echo(f"\n{shown(job['error_trace']).rstrip()}")
+
+
+def _ids(job_ids: Sequence[str]) -> str:
+    """The first few, a line each, and how many more there are; `--json` has them all."""
+    more = len(job_ids) - _NAMED_JOBS
+    if more <= 1:
+        return "\n".join(job_ids)
+    return "\n".join([*job_ids[:_NAMED_JOBS], f"and {more} more"])
 
 
 def name_of(row: Row) -> str:

@@ -1,33 +1,23 @@
 """`jobs`: enqueue, list, show, cancel, retry, why. Following a job as it runs is in `follow.py`."""
 
-from datetime import datetime
 from typing import Any
 
 import click
 from sqlalchemy import select
 
-from bookbot_worker.cli.books import JSON_OPTION
 from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.follow import logs, watch
-from bookbot_worker.cli.inputs import read_props
+from bookbot_worker.cli.inputs import find_given, read_props
 from bookbot_worker.cli.job_text import COLUMNS, print_job
-from bookbot_worker.cli.output import print_json, print_rows
+from bookbot_worker.cli.options import JSON_OPTION, Instant, option
+from bookbot_worker.cli.output import one_line, print_json
+from bookbot_worker.cli.tables import print_rows
 from shared.control import cancel_job, retry_job
 from shared.enqueue import create_job
 from shared.models import Book, Chunk, Job
 from shared.states import JobState
-from shared.views import find_id, get_job, list_jobs, parse_instant
+from shared.views import find_id, get_job, list_jobs
 from shared.why import explain
-
-
-class Instant(click.ParamType[datetime]):
-    """An instant in ISO 8601 with its time zone."""
-
-    name = "time"
-
-    def convert(self, value: Any, _param: click.Parameter | None, _context: click.Context | None) -> datetime:
-        """Raises InvalidInput."""
-        return value if isinstance(value, datetime) else parse_instant("run-at", str(value))
 
 
 @click.group()
@@ -41,14 +31,14 @@ jobs.add_command(watch)
 
 @jobs.command()
 @click.argument("job_type")
-@click.option("--book", help="The book it is about.")
-@click.option("--chunk", help="The chunk (scene) it is about; its book need not be named.")
-@click.option("--props", metavar="JSON|@FILE|-", help="The job's parameters, a JSON object.")
-@click.option("--queue", help="Another queue than the type's own.")
-@click.option("--priority", type=int, default=0, show_default=True, help="Higher runs first.")
-@click.option("--run-at", type=Instant(), help="Not before this time, such as 2030-01-31T09:00:00Z.")
-@click.option("--unique-key", help="While a job with this key waits or runs, that job is the answer.")
-@click.option("--depends-on", multiple=True, metavar="JOB_ID", help="Only after this job completed; repeatable.")
+@option("--book", help="The book it is about.")
+@option("--chunk", help="The chunk (scene) it is about; its book need not be named.")
+@option("--props", metavar="JSON|@FILE|-", help="The job's parameters, a JSON object.")
+@option("--queue", help="Another queue than the type's own.")
+@option("--priority", type=int, default=0, show_default=True, help="Higher runs first.")
+@option("--run-at", type=Instant(), help="Not before this time, such as 2030-01-31T09:00:00Z.")
+@option("--unique-key", help="While a job with this key waits or runs, that job is the answer.")
+@option("--depends-on", multiple=True, metavar="JOB_ID", help="Only after this job completed; repeatable.")
 @JSON_OPTION
 def enqueue(
     job_type: str, book: str | None, chunk: str | None, props: str | None, depends_on: tuple[str, ...], as_json: bool,
@@ -57,11 +47,11 @@ def enqueue(
     """Enqueue a job; prints its id."""
     parameters = read_props(props)
     with writing() as session:
-        chunk_id = find_id(session, Chunk.chunk_id, "chunk", chunk) if chunk else None
-        book_id = find_id(session, Book.book_id, "book", book) if book else None
-        if chunk_id and not book_id:
+        chunk_id = find_given(session, Chunk.chunk_id, "chunk", chunk)
+        book_id = find_given(session, Book.book_id, "book", book)
+        if chunk_id is not None and book_id is None:
             book_id = session.scalar(select(Chunk.book_id).where(Chunk.chunk_id == chunk_id, Chunk.is_latest))
-        needed = [find_id(session, Job.job_id, "depends-on", other) for other in depends_on]
+        needed = [find_id(session, Job.job_id, "job", other) for other in depends_on]
         job = create_job(
             job_type=job_type, book_id=book_id, chunk_id=chunk_id, props=parameters, depends_on=needed,
             session=session, **given,
@@ -71,22 +61,22 @@ def enqueue(
 
 
 @jobs.command("list")
-@click.option("--state", type=click.Choice([state.value for state in JobState]), help="Only jobs in this state.")
-@click.option("--type", "job_type", help="Only jobs of this type.")
-@click.option("--book", help="Only jobs of this book.")
-@click.option("--queue", help="Only jobs of this queue.")
-@click.option("--parent", help="Only jobs this job started.")
-@click.option("--before", help="Only jobs older than this one, for the next page.")
-@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
+@option("--state", type=click.Choice([state.value for state in JobState]), help="Only jobs in this state.")
+@option("--type", "job_type", help="Only jobs of this type.")
+@option("--book", help="Only jobs of this book.")
+@option("--queue", help="Only jobs of this queue.")
+@option("--parent", help="Only jobs this job started.")
+@option("--before", help="Only jobs older than this one, for the next page.")
+@option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @JSON_OPTION
 def list_(book: str | None, parent: str | None, before: str | None, as_json: bool, **filters: Any) -> None:
     """List jobs, newest first."""
     with reading() as session:
         rows = list_jobs(
             session,
-            book_id=find_id(session, Book.book_id, "book", book) if book else None,
-            parent_job_id=find_id(session, Job.job_id, "parent", parent) if parent else None,
-            before=find_id(session, Job.job_id, "before", before) if before else None,
+            book_id=find_given(session, Book.book_id, "book", book),
+            parent_job_id=find_given(session, Job.job_id, "job", parent),
+            before=find_given(session, Job.job_id, "job", before),
             **filters,
         )
     print_rows(rows, COLUMNS, as_json=as_json, empty="No jobs.")
@@ -145,7 +135,7 @@ def why(job_id: str, as_json: bool) -> None:
     if as_json:
         print_json({"job_id": found, "why": reason})
     else:
-        click.echo(reason)
+        click.echo(one_line(reason))
 
 
 def _print_id(job_id: str, as_json: bool) -> None:

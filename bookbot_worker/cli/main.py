@@ -1,21 +1,59 @@
-"""The root command `bookbot-worker` and the list of its families; nothing else."""
+"""The root command `bookbot-worker` and the list of its families; nothing else.
+
+A family is imported when it is named: `--help` answers at once, and a Ctrl-C finds us ready for it.
+"""
 
 import sys
+from importlib import import_module
 
 import click
 
-from bookbot_worker.cli.books import books
 from bookbot_worker.cli.boundary import Boundary
-from bookbot_worker.cli.db import db
-from bookbot_worker.cli.demo import demo
-from bookbot_worker.cli.files import files
-from bookbot_worker.cli.jobs import jobs
-from bookbot_worker.cli.run import run
-from shared.version import __version__
+
+FAMILIES = {
+    "books": "Start books and see how far they are.",
+    "db": "Set up the database, or see whether it is up to date.",
+    "demo": "Write a whole book: brief in, EPUB and Markdown out.",
+    "files": "List finished exports and save them to the disk.",
+    "jobs": "Enqueue jobs, watch them, call them off, run them again.",
+    "run": "Run a worker: claim jobs, execute them, settle them.",
+}
+"""Each is the command of that name in the module of that name, and the first line of its help."""
 
 
-@click.group(cls=Boundary, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="bookbot-worker")
+class Families(Boundary):
+    """Holds a placeholder for every family, and imports the family itself when it is asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The family's own command, None where there is no such family."""
+        if cmd_name not in self.commands:
+            return None
+        command: click.Command = getattr(import_module(f"bookbot_worker.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list in `--help`, from the placeholders."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.short_help or "") for name, command in self.commands.items()])
+
+
+def _print_version(context: click.Context, _option: click.Parameter, is_given: bool) -> None:
+    if is_given:
+        from shared.version import __version__
+
+        click.echo(f"bookbot-worker, version {__version__}")
+        context.exit()
+
+
+@click.group(
+    cls=Families,
+    commands=[click.Command(name, short_help=text) for name, text in FAMILIES.items()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
+    help="Show the version and exit.",
+)  # fmt: skip
 @click.option("--debug", is_flag=True, help="Show the traceback of an error, before its one line.")
 def main(debug: bool) -> None:  # noqa: ARG001 - read by the boundary, which also serves errors in parsing
     """Background jobs of BookBot: from a brief to a finished book.
@@ -25,11 +63,3 @@ def main(debug: bool) -> None:  # noqa: ARG001 - read by the boundary, which als
     for stream in (sys.stdout, sys.stderr):
         # A terminal that is not UTF-8 gets "?" for what it cannot show, not a crash.
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
-
-
-main.add_command(run)
-main.add_command(demo)
-main.add_command(books)
-main.add_command(jobs)
-main.add_command(files)
-main.add_command(db)

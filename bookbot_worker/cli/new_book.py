@@ -9,12 +9,17 @@ from shared.models import Book, Chunk
 from shared.text import check_text
 
 
-def create_book(session: Session, title: str, brief: str, style: str) -> Book:
-    """Add the book to the session, for `create_foundation` to work from. Raises InvalidInput."""
+def checked_title(title: str) -> str:
+    """The title as it is stored, on one line. Raises InvalidInput."""
     title = " ".join(check_text("title", title, 500).split())
     if not title:
         raise InvalidInput("title", "is empty")
-    book = Book(book_id=new_id(), title=title, props={})
+    return title
+
+
+def create_book(session: Session, title: str, brief: str, style: str) -> Book:
+    """Add the book to the session, for `create_foundation` to work from. Raises InvalidInput."""
+    book = Book(book_id=new_id(), title=checked_title(title), props={})
     session.add(book)
     session.flush()
     for position, (kind, text) in enumerate([("brief", brief), ("style", style)]):

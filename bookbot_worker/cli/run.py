@@ -1,33 +1,22 @@
 """`run`: one worker process, until it is told to stop."""
 
-import math
 from typing import Any
 
 import click
 
+from bookbot_worker.cli.options import Name, Seconds, option
 from shared.settings import load_settings
 
 
-class Seconds(click.FloatRange):
-    """A number of seconds; NaN is none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Raises click's BadParameter."""
-        number: float = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
-        return number
-
-
 @click.command()
-@click.option("--concurrency", type=click.IntRange(1, 1000), help="Jobs at the same time.  [default: 10]")
-@click.option("--queue", "queues", multiple=True, metavar="NAME", help="Serve only this queue; repeatable.")
-@click.option("--name", "worker_name", help="How people recognise this worker.  [default: the host's name]")
-@click.option(
+@option("--concurrency", type=click.IntRange(1, 1000), help="Jobs at the same time.  [default: 10]")
+@option("--queue", "queues", type=Name(64), multiple=True, help="Serve only this queue; repeatable.")
+@option("--name", "worker_name", type=Name(200), help="How people recognise this worker.  [default: the host's name]")
+@option(
     "--poll-interval", "poll_seconds", type=Seconds(0, 3600, min_open=True), metavar="SECONDS",
     help="How often to look for jobs when idle.  [default: 1]",
 )  # fmt: skip
-@click.option(
+@option(
     "--drain-timeout", "drain_seconds", type=Seconds(0, 86_400), metavar="SECONDS",
     help="How long running jobs may finish after SIGTERM.  [default: 300]",
 )  # fmt: skip

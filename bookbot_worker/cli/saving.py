@@ -6,13 +6,28 @@ import tempfile
 from pathlib import Path
 
 from bookbot_worker.exporters.names import file_name
-from shared.errors import Conflict
+from shared.errors import Conflict, InvalidInput
 
 
 def safe_name(name: str) -> str:
     """`name` as the name of a file in the current directory, whatever it holds."""
     stem, _, extension = name.rpartition(".")
     return file_name(stem, extension) if stem and extension.isalnum() else file_name(name, "bin")
+
+
+def target_of(output: str | None, name: str) -> Path:
+    """Where a file called `name` goes: the `output` asked for, or in that directory, or in the current one.
+
+    Raises InvalidInput where the directory does not exist; none is made, since it may be a slip of the finger.
+    """
+    path = Path(output or "")
+    if path.is_dir():
+        return path / safe_name(name)
+    is_meant_as_directory = (output or "").rpartition("/")[2] in ("", ".", "..")
+    directory = path if is_meant_as_directory else path.parent
+    if not directory.is_dir():
+        raise InvalidInput("output", f"there is no directory {directory}")
+    return path
 
 
 def save(path: Path, content: bytes, *, replace: bool = False) -> None:
@@ -24,13 +39,14 @@ def save(path: Path, content: bytes, *, replace: bool = False) -> None:
         file = path.open("wb" if replace else "xb")
     except FileExistsError:
         raise Conflict(f"{path} exists; choose another --output, or replace it with --force") from None
+    is_whole = False
     try:
         with file:
             file.write(content)
-    except OSError:
-        if not replace:
+        is_whole = True
+    finally:
+        if not is_whole and not replace:
             path.unlink(missing_ok=True)
-        raise
 
 
 def _replace(path: Path, content: bytes) -> None:

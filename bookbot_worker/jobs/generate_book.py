@@ -116,6 +116,7 @@ class GenerateBookJob(BaseJob):
         scenes = self._scenes()
         words = sum(scene.word_count for scene in scenes)
         self.job.result = {"scenes": len(scenes), "words": words, "files": files}
+        self.progress(1.0, f"{_scenes(len(scenes))}, {words} words, {len(files)} files")
         self.log(f"the book is done: {_scenes(len(scenes))}, {words} words, {len(files)} files")
         return True
 

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 import structlog
 
 from shared.settings import Settings
+from shared.text import visible
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -33,7 +34,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info if as_json else _keep,
+            structlog.processors.format_exc_info if as_json else _harmless,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
@@ -57,5 +58,6 @@ class _Lines:
     debug = info = warning = error = critical = exception = msg
 
 
-def _keep(_logger: Any, _method: str, event: Any) -> Any:
-    return event
+def _harmless(_logger: Any, _method: str, event: Any) -> Any:
+    """What jobs log must not drive the terminal of whoever watches the worker; JSON escapes it by itself."""
+    return {name: visible(value) if isinstance(value, str) else value for name, value in event.items()}

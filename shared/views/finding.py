@@ -32,7 +32,7 @@ def find_id(session: Session, column: InstrumentedAttribute[str], kind: str, giv
     if not found:
         raise NotFound(kind, given)
     if len(found) > 1:
-        raise InvalidInput(kind, f"{given!r} fits several: {', '.join(found[:2])} …; give more characters")
+        raise InvalidInput(kind, f"{given!r} fits several, such as {found[0]} and {found[1]}; give more characters")
     return str(found[0])
 
 

@@ -92,7 +92,9 @@ BAD_COMMANDS: list[tuple[list[str], int, str]] = [
     (["jobs", "enqueue", "create_foundation"], 2, "book_id"),
     (["jobs", "enqueue", "demo", "--book", NOBODY], 3, "there is no book"),
     (["jobs", "enqueue", "demo", "--chunk", NOBODY], 3, "there is no chunk"),
-    (["jobs", "enqueue", "demo", "--depends-on", NOBODY], 3, "there is no depends-on"),
+    (["jobs", "enqueue", "demo", "--depends-on", NOBODY], 3, "there is no job"),
+    (["jobs", "list", "--parent", NOBODY], 3, f"there is no job '{NOBODY}'"),
+    (["jobs", "list", "--before", NOBODY], 3, f"there is no job '{NOBODY}'"),
     (["jobs", "enqueue", "demo", "--book", "' OR 1=1"], 2, "is not an id"),
     (["jobs", "enqueue", "demo", "--priority", "9" * 5000], 2, "priority"),
     (["jobs", "enqueue", "demo", "--priority", "99999999999"], 2, "priority"),
@@ -122,6 +124,8 @@ BAD_COMMANDS: list[tuple[list[str], int, str]] = [
     (["run", "--concurrency", "0"], 2, "--concurrency"),
     (["run", "--poll-interval", "0"], 2, "--poll-interval"),
     (["run", "--poll-interval", "nan"], 2, "--poll-interval"),
+    (["run", "--name", "n" * 201], 2, "'--name': 201 characters, the limit is 200"),
+    (["run", "--queue", "q" * 65], 2, "'--queue': 65 characters, the limit is 64"),
     (["nonsense"], 2, "No such command"),
     (["jobs", "nonsense\x1b[2J"], 2, "No such command"),
 ]
@@ -151,8 +155,8 @@ def test_bad_texts_and_titles_are_refused(tmp_path: Path) -> None:
         ("T", binary, "is not a text file"),
         ("T", latin, "is not UTF-8"),
         ("T", huge, "larger than 1024 KiB"),
-        ("", good, "title: is empty"),
-        (" ", good, "title: is empty"),
+        ("", good, "--title is empty"),
+        (" ", good, "--title is empty"),
         ("t" * 501, good, "title: 501 characters"),
     ]
     for title, brief, words in cases:

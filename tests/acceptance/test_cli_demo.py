@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from bookbot_worker.cli import demo as demo_command
-from bookbot_worker.cli.demo_book import problem_among
+from bookbot_worker.cli.demo_book import DemoBook, problem_among
 from bookbot_worker.cli.main import main
 from bookbot_worker.cli.saving import save_beside
 
@@ -62,6 +62,13 @@ def test_stopping_the_demo_gives_its_jobs_back_and_exits_130(tmp_path: Path, num
         assert database.execute("SELECT count(*) FROM books WHERE locked_by_job_id IS NOT NULL").fetchone() == (0,)
 
 
+def test_an_interrupted_demo_does_not_wait_for_what_runs(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), DemoBook(tmp_path, "A Title", "# A brief", "dry") as book:
+        raise KeyboardInterrupt
+    assert book.stop_requests == 2  # the worker drains after the first and gives back after the second
+    assert "worker.stopped" in (tmp_path / "worker.log").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -85,6 +92,17 @@ def test_a_brief_that_cannot_be_used_is_one_line(
     assert len(result.stderr.splitlines()) == 1
     assert words in result.stderr
     assert not (tmp_path / "bookbot-demo").exists()
+
+
+@pytest.mark.parametrize(("title", "words"), [("   ", "--title is empty"), ("t" * 501, "title: 501 characters")])
+def test_a_title_that_cannot_be_used_leaves_no_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["demo", "--title", title])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:

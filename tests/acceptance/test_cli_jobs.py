@@ -156,6 +156,32 @@ def test_watch_ends_with_the_job_and_tells_how(session: Session) -> None:
     assert "error:" in run("jobs", "show", bad)
 
 
+def test_watch_shows_no_code_of_an_error_message_to_the_terminal(session: Session) -> None:
+    job_id = enqueue()
+    put(session, job_id, "error", error_message="it \x1b[2J\u202ebroke\nerror: and posed")
+    result = CliRunner().invoke(main, ["jobs", "watch", job_id])
+    assert result.exit_code == 0
+    assert result.stderr == "error: it \\u001b[2J\\u202ebroke error: and posed\n"
+    for text in (result.stdout, run("jobs", "list"), run("jobs", "show", job_id)):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+def test_a_page_shortens_a_long_list_of_jobs_and_forgets_what_a_completed_job_did_last(session: Session) -> None:
+    needed = [enqueue() for _ in range(6)]
+    job_id = enqueue(*(word for other in needed for word in ("--depends-on", other)))
+    page = run("jobs", "show", job_id)
+    assert [other in page for other in needed] == [True] * 3 + [False] * 3
+    assert "             and 3 more\n" in page
+    assert read("jobs", "show", job_id)["depends_on"] == needed
+    put(session, job_id, "completed", progress=1, progress_message="exporting as epub")
+    put(session, needed[0], "failed", progress=0.5, progress_message="chapter 3")
+    for arguments in (["show", job_id], ["list"]):
+        assert "exporting" not in run("jobs", *arguments)
+    assert read("jobs", "show", job_id)["progress_message"] == "exporting as epub"
+    assert "50% (chapter 3)" in run("jobs", "show", needed[0])
+
+
 def test_hostile_titles_reach_no_terminal_and_break_no_json(session: Session) -> None:
     session.add(Book(book_id=new_id(), title=HOSTILE, props={}))
     session.commit()
@@ -195,7 +221,13 @@ def test_a_file_is_saved_under_a_safe_name_and_never_over_another(
     run("files", "save", file_id, "--output", "mine.epub")
     assert (target / "mine.epub").read_bytes() == b"new"
     assert run("files", "save", file_id, "--output", "-") == "new"
-    run("files", "save", file_id, "--output", "no/such/place.epub", code=1)
+    for place in ("no/such/place.epub", "nodir/", "nodir/.", "mine.epub/"):
+        run("files", "save", file_id, "--output", place, code=2)
+    (target / "shelf").mkdir()
+    for shelf in ("shelf", "shelf/", str(target / "shelf")):
+        saved = run("files", "save", file_id, "--output", shelf, "--force").strip()
+        assert Path(saved) == Path(shelf) / name
+    assert sorted(path.name for path in target.iterdir()) == sorted(["mine.epub", "shelf", name])
     run("files", "save", "--book", book_id, "--format", "pdf", code=3)
     assert not (tmp_path / "é scape.epub").exists()
 
