@@ -19,6 +19,9 @@ from shared.errors import ConfigurationError, InvalidInput, UnknownJobType
 from shared.settings import load_settings
 from shared.states import LockScope
 
+LANGUAGE_TAG = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+"""BCP 47, as far as a book needs it."""
+
 ExportFormat = Literal["epub", "markdown"]
 Mode = Literal["write"]
 
@@ -77,7 +80,7 @@ class ExportBookProps(Props):
     format: ExportFormat = "epub"
     title: str | None = Field(None, min_length=1, max_length=500)
     author: str | None = Field(None, min_length=1, max_length=200)
-    language: str = Field("en", pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    language: str = Field("en", pattern=LANGUAGE_TAG)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,16 @@ def books() -> None:
 @option("--title", required=True, help="The book's title.")
 @option("--brief-file", required=True, type=click.Path(path_type=Path), help="What the book is about.")
 @option("--style-file", required=True, type=click.Path(path_type=Path), help="How it is to be written.")
+@option("--author", help="Whom exports name as its author.  [default: BookBot]")
+@option("--language", help="Its language as a tag such as en or pt-BR.  [default: en]")
 @JSON_OPTION
-def create(title: str, brief_file: Path, style_file: Path, as_json: bool) -> None:
+def create(
+    title: str, brief_file: Path, style_file: Path, author: str | None, language: str | None, as_json: bool
+) -> None:
     """Create a book from a brief and a style; prints its id."""
     brief, style = read_text("brief-file", brief_file), read_text("style-file", style_file)
     with writing() as session:
-        book_id = create_book(session, title, brief, style).book_id
+        book_id = create_book(session, title, brief, style, author=author, language=language).book_id
     if not as_json:
         click.echo(book_id)
         click.echo(f"Next: bookbot-worker jobs enqueue create_foundation --book {book_id}", err=True)

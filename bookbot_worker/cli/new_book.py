@@ -1,39 +1,46 @@
 """A new book from two texts: the row and its brief and style chunks, all or nothing."""
 
+import re
+
 from sqlalchemy.orm import Session
 
-from bookbot_worker.books.words import count
+from bookbot_worker.jobs.versions import POSITIONS, add_chunk
 from shared.errors import InvalidInput
 from shared.ids import new_id
-from shared.models import Book, Chunk
+from shared.job_types import LANGUAGE_TAG
+from shared.models import Book
 from shared.text import check_text
 
 
 def checked_title(title: str) -> str:
     """The title as it is stored, on one line. Raises InvalidInput."""
-    title = " ".join(check_text("title", title, 500).split())
-    if not title:
-        raise InvalidInput("title", "is empty")
-    return title
+    return _one_line("title", title, 500)
 
 
-def create_book(session: Session, title: str, brief: str, style: str) -> Book:
-    """Add the book to the session, for `create_foundation` to work from. Raises InvalidInput."""
-    book = Book(book_id=new_id(), title=checked_title(title), props={})
+def create_book(
+    session: Session, title: str, brief: str, style: str, *, author: str | None = None, language: str | None = None
+) -> Book:
+    """Add the book to the session, for `create_foundation` to work from. Raises InvalidInput.
+
+    `author` and `language` (a BCP 47 tag) are what its exports say where nothing else is given.
+    """
+    props = {}
+    if author is not None:
+        props["author"] = _one_line("author", author, 200)
+    if language is not None:
+        if not re.fullmatch(LANGUAGE_TAG, language):
+            raise InvalidInput("language", f"{language[:40]!r} is no language tag such as en or pt-BR")
+        props["language"] = language
+    book = Book(book_id=new_id(), title=checked_title(title), props=props)
     session.add(book)
     session.flush()
-    for position, (kind, text) in enumerate([("brief", brief), ("style", style)]):
-        chunk = Chunk(
-            chunk_id=new_id(),
-            version=1,
-            book_id=book.book_id,
-            is_latest=True,
-            type=kind,
-            text=text,
-            position=float(position),
-            word_count=count(text),
-            props={},
-            is_deleted=False,
-        )
-        session.add(chunk)
+    for kind, text in (("brief", brief), ("style", style)):
+        add_chunk(session, book.book_id, kind, text, job_id=None, position=POSITIONS[kind])
     return book
+
+
+def _one_line(field: str, text: str, limit: int) -> str:
+    line = " ".join(check_text(field, text, limit).split())
+    if not line:
+        raise InvalidInput(field, "is empty")
+    return line

@@ -14,16 +14,13 @@ from bookbot_worker.books import library, outline, template
 from bookbot_worker.books.outline import Chapter, Outline, Scene
 from bookbot_worker.jobs.base import BookJob
 from bookbot_worker.jobs.job_llm import JobLLM, Log
-from bookbot_worker.jobs.versions import add_chunk, add_version, latest
+from bookbot_worker.jobs.versions import POSITIONS, add_chunk, add_version, latest
 from bookbot_worker.llm.client import Message, Prompt
 from bookbot_worker.outcomes import Retry
 from shared.job_types import CreateFoundationProps
 from shared.models import Chunk, Job
 
 _SYSTEM = "You plan novels with an author. You answer in exactly the form that is asked for, and with nothing else."
-
-# Where the chunks of a book stand: scenes count from 1, all that is about the book comes before them.
-_POSITIONS = {"brief": -60.0, "style": -50.0, "outline": -40.0, "characters": -30.0, "settings": -20.0}
 
 
 class CreateFoundationJob(BookJob):
@@ -44,7 +41,7 @@ def run_create_foundation_job(
     Raises Retry where the LLM answers with nothing.
     """
     book_id = job.book_id or ""
-    chunks = {chunk.type: chunk for chunk in latest(session, book_id, *_POSITIONS)}
+    chunks = {chunk.type: chunk for chunk in latest(session, book_id, *POSITIONS)}
     scenes = {chunk.props.get("scene"): chunk for chunk in latest(session, book_id, "scene")}
     own = {chunk.type for chunk in latest(session, book_id, "bot", "task")}
     brief = props.brief or (chunks["brief"].text if "brief" in chunks else "")
@@ -105,7 +102,7 @@ def _ask(llm: JobLLM, name: library.PromptName, values: Mapping[str, str]) -> st
 def _save(session: Session, job: Job, kind: str, text: str, known: Chunk | None) -> None:
     if known is None:
         if text.strip():
-            add_chunk(session, job.book_id or "", kind, text, job_id=job.job_id, position=_POSITIONS[kind])
+            add_chunk(session, job.book_id or "", kind, text, job_id=job.job_id, position=POSITIONS[kind])
     elif known.text != text:
         add_version(session, known, text, job_id=job.job_id)
 

@@ -13,6 +13,9 @@ from bookbot_worker.books import words
 from shared.ids import new_id
 from shared.models import Chunk
 
+POSITIONS = {"brief": -60.0, "style": -50.0, "outline": -40.0, "characters": -30.0, "settings": -20.0}
+"""Where the chunks of a book stand: scenes count from 1, all that is about the book comes before them."""
+
 
 def latest(session: Session, book_id: str, *types: str) -> Sequence[Chunk]:
     """The latest, not deleted chunks of a book of these types, in reading order."""

@@ -215,3 +215,23 @@ def test_bytes_that_are_no_text_in_a_real_command_line(settings: Settings, tmp_p
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
         assert (done.returncode, done.stdout) == (2, b"")
         assert done.stderr == b"Error: an argument is not UTF-8 text\n"
+
+
+@pytest.mark.usefixtures("nothing_stored")
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--language", "English", "language: 'English' is no language tag such as en or pt-BR"),
+        ("--language", "en_US", "is no language tag"),
+        ("--author", "x" * 201, "author: 201 characters"),
+        ("--title", "x" * 501, "title: 501 characters"),
+    ],
+)
+def test_a_book_with_a_wrong_name_or_language_is_not_created(
+    tmp_path: Path, option: str, value: str, words: str
+) -> None:
+    (tmp_path / "text.md").write_text("Words.")
+    texts = ["--brief-file", str(tmp_path / "text.md"), "--style-file", str(tmp_path / "text.md")]
+    named = {"--title": "The Salt Ledger"} | {option: value}
+    given = [text for pair in named.items() for text in pair]
+    assert_one_line(run("books", "create", *texts, *given), 2, words)

@@ -64,6 +64,14 @@ def test_a_book_is_created_with_its_brief_and_style(book_id: str, session: Sessi
     assert "1 brief, 1 style" in run("books", "show", book_id)
 
 
+def test_author_and_language_of_a_book_are_kept_for_its_exports(tmp_path: Path, session: Session) -> None:
+    (tmp_path / "text.md").write_text("Words.")
+    texts = ["--brief-file", str(tmp_path / "text.md"), "--style-file", str(tmp_path / "text.md")]
+    given = ["--author", "Mara  Venn", "--language", "pt-BR"]
+    book_id = run("books", "create", "--title", "The Salt Ledger", *texts, *given).strip()
+    assert session.get_one(Book, book_id).props == {"author": "Mara Venn", "language": "pt-BR"}
+
+
 def test_enqueue_prints_just_the_id_or_the_whole_object(book_id: str) -> None:
     job_id = enqueue(
         "--props", '{"steps": 3}', "--priority", "7", "--run-at", "2999-01-01T00:00:00Z", "--book", book_id
