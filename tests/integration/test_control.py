@@ -1,9 +1,12 @@
 """Calling jobs off, and running them again."""
 
+import threading
+
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from bookbot_worker import BaseJob
 from bookbot_worker.outcomes import Cancelled, Failed
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.claim import claim
@@ -11,12 +14,14 @@ from bookbot_worker.queue.locks import Candidate
 from bookbot_worker.queue.settle import settle_together
 from bookbot_worker.queue.settlement import Settlement
 from shared.control import cancel_job, retry_job
+from shared.database import make_engine
 from shared.enqueue import NewJob, create_job, create_jobs
 from shared.errors import Conflict, InvalidInput, NotFound
 from shared.ids import new_id
 from shared.models import Job
+from shared.settings import Settings, load_settings
 from shared.states import TRANSITIONS, JobState
-from tests.support.running import row
+from tests.support.running import row, run_one
 
 pytestmark = pytest.mark.integration
 
@@ -150,3 +155,29 @@ def test_a_cancel_request_does_not_outlive_the_run_it_was_for(engine: Engine) ->
     settle_together(engine, [Settlement(Candidate(job_id, None), str(job.claim_id), Cancelled())])
     retry(engine, job_id)
     assert (row(engine, job_id).state, row(engine, job_id).cancel_requested_at) == ("waiting", None)
+
+
+called_off: list[str] = []
+
+
+class StartsAChild(BaseJob):
+    """Is cancelled by somebody else after its last look at the token, and before it waits for its child."""
+
+    def execute(self) -> bool:
+        (child,) = self.create_jobs([NewJob("demo", parent_job_id=self.job.job_id)])
+        engine = make_engine(load_settings())
+        somebody = threading.Thread(target=lambda: called_off.append(cancel(engine, self.job.job_id)))
+        somebody.start()
+        somebody.join()
+        engine.dispose()
+        self.await_jobs([child.job_id], "waiting for the child")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_job_cancelled_at_its_last_moment_leaves_no_child_behind(settings: Settings, engine: Engine) -> None:
+    called_off.clear()
+    job = run_one(settings, engine, StartsAChild)
+    assert called_off == ["running"]
+    assert (job.state, job.error_message) == ("cancelled", None)
+    with Session(engine) as session:
+        assert [found.job_id for found in session.query(Job)] == [job.job_id]
