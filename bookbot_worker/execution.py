@@ -25,7 +25,7 @@ from bookbot_worker.outcomes import (
     keeps_writes,
 )
 from bookbot_worker.retry import after_retry
-from bookbot_worker.telemetry.joblog import json_copy, storable
+from bookbot_worker.telemetry.joblog import as_text, json_copy
 from shared.errors import BookbotError
 from shared.text import clean
 
@@ -68,8 +68,9 @@ def _keep_result(attempt: Attempt) -> None:
     given = vars(attempt.job).get("result")
     if given is None:
         return
-    attempt.result = storable(given)
-    if json_copy(given) is None:
+    attempt.result = json_copy(given)
+    if attempt.result is None:
+        attempt.result = as_text(given)
         attempt.add_line("self.job.result is not a JSON object of at most 64 KiB; its text is kept instead", "WARNING")
 
 

@@ -56,7 +56,9 @@ def enqueue(
             job_type=job_type, book_id=book_id, chunk_id=chunk_id, props=parameters, depends_on=needed,
             session=session, **given,
         )  # fmt: skip
-        job_id = job.job_id
+        job_id, reason = job.job_id, job.error_message
+    if reason is not None:  # only of a job that was cancelled at once, because one it needs had already failed
+        click.echo(f"It was cancelled at once. {one_line(reason)}", err=True)
     _print_id(job_id, as_json)
 
 

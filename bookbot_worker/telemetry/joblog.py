@@ -166,7 +166,12 @@ def json_copy(value: object) -> dict[str, Any] | None:
     return None
 
 
+def as_text(value: object) -> dict[str, Any]:
+    """What is kept of a value that is no JSON object: its readable form."""
+    return {"unreadable": readable(value, 1000)}
+
+
 def storable(value: object) -> dict[str, Any]:
-    """A copy of the JSON object `value`; of anything else its readable form, as `{"unreadable": …}`."""
+    """A copy of the JSON object `value`; of anything else its text."""
     copy = json_copy(value)
-    return {"unreadable": readable(value, 1000)} if copy is None else copy
+    return as_text(value) if copy is None else copy

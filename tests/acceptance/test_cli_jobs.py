@@ -105,6 +105,16 @@ def test_a_unique_key_gives_the_same_id_twice() -> None:
     assert enqueue("--unique-key", "k") == enqueue("--unique-key", "k")
 
 
+def test_a_job_that_needs_a_cancelled_one_is_told_to_be_cancelled_at_once() -> None:
+    first = run("jobs", "enqueue", "demo").strip()
+    run("jobs", "cancel", first)
+    done = CliRunner().invoke(main, ["jobs", "enqueue", "demo", "--depends-on", first])
+    assert done.exit_code == 0
+    assert "cancelled at once" in done.stderr
+    assert first in done.stderr
+    assert json.loads(run("jobs", "show", done.stdout.strip(), "--json"))["state"] == "cancelled"
+
+
 def test_lists_filter_and_page() -> None:
     slow, first, second = enqueue("--queue", "slow"), enqueue(), enqueue()
     assert [row["job_id"] for row in read("jobs", "list")] == [second, first, slow]
