@@ -8,7 +8,7 @@ import socket
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationError
@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     worker_name: str = Field(socket.gethostname(), max_length=200, description="how people recognise it")
     poll_seconds: float = Field(1.0, gt=0, le=3600, description="how often an idle worker looks for jobs")
     drain_seconds: float = Field(300.0, ge=0, description="how long running jobs may finish after SIGTERM")
+    stop_grace_seconds: float = Field(10.0, ge=0, description="how long a job may take to stop when it must")
+    heartbeat_seconds: float = Field(4.0, gt=0, le=3600, description="how often a worker says that it lives")
+    lease_seconds: float = Field(20.0, gt=0, le=86_400, description="silent for so long, a worker counts as dead")
+    rescue_seconds: float = Field(4.0, gt=0, le=3600, description="how often jobs of dead workers are looked for")
+    database_timeout_seconds: float = Field(30.0, gt=0, le=86_400, description="how long one database call may take")
+    health_port: int = Field(0, ge=0, le=65_535, description="port of the worker's health page; 0: none")
     log_flush_seconds: float = Field(0.5, gt=0, le=60, description="how often job logs become visible")
 
     job_types: Names = Field((), description="modules whose JOB_TYPES extend the catalogue")
@@ -51,6 +57,14 @@ class Settings(BaseSettings):
     @classmethod
     def _split_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("lease_seconds")
+    @classmethod
+    def _outlasts_a_lost_beat(cls, value: float, info: ValidationInfo) -> float:
+        beat = info.data.get("heartbeat_seconds", 0.0)
+        if value < 3 * beat:
+            raise ValueError(f"must be at least 3 times BOOKBOT_HEARTBEAT_SECONDS, which is {beat:g}")
+        return value
 
     @property
     def poll_interval(self) -> timedelta:

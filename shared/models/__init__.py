@@ -4,7 +4,7 @@ from shared.models.base import Base
 from shared.models.books import CHUNK_TYPES, Book, Chunk, OutputFile
 from shared.models.jobs import Job, JobDependency, JobLog
 from shared.models.llm import LlmCall
-from shared.models.workers import Queue, Schedule, Worker
+from shared.models.workers import Queue, Schedule, SchemaInfo, Worker
 
 BOOKS = Base.metadata.tables["books"]
 CHUNKS = Base.metadata.tables["chunks"]
@@ -26,5 +26,6 @@ __all__ = [
     "OutputFile",
     "Queue",
     "Schedule",
+    "SchemaInfo",
     "Worker",
 ]

@@ -14,7 +14,11 @@ _WAITING = text("state = 'waiting'")
 
 
 class Job(Base):
-    """One piece of background work; its row is the queue, the status page and the history."""
+    """One piece of background work; its row is the queue, the status page and the history.
+
+    `losses` counts runs that died with their worker and had made no progress, `interruptions` runs that the database
+    broke off; neither counts as an attempt of the job's own.
+    """
 
     __tablename__ = "jobs"
 
@@ -34,6 +38,7 @@ class Job(Base):
     attempt: Mapped[int] = mapped_column(server_default="0")
     max_attempts: Mapped[int] = mapped_column(server_default="1")
     losses: Mapped[int] = mapped_column(server_default="0")
+    interruptions: Mapped[int] = mapped_column(server_default="0")
     claim_id: Mapped[str | None] = mapped_column(Id)
     worker_id: Mapped[str | None] = mapped_column(Id)
     deadline_at: Mapped[datetime | None]

@@ -10,7 +10,11 @@ from shared.models.base import Base, Id, short
 
 
 class Worker(Base):
-    """One run of one worker process; a restart is a new row with a new id. `queues` empty means all."""
+    """One run of one worker process; a restart is a new row with a new id. `queues` empty means all.
+
+    The worker is alive until `lease_until`, which every beat moves on. `process` tells this process from all others of
+    its machine, where that can be known; `trouble` is why it can do no work, None while it can.
+    """
 
     __tablename__ = "workers"
 
@@ -18,7 +22,7 @@ class Worker(Base):
     name: Mapped[str] = mapped_column(short(200))
     hostname: Mapped[str] = mapped_column(short(255))
     pid: Mapped[int]
-    pid_started_at: Mapped[datetime | None]
+    process: Mapped[str | None] = mapped_column(short(200))
     version: Mapped[str] = mapped_column(short(32))
     queues: Mapped[list[str]]
     job_types: Mapped[list[str]]
@@ -27,6 +31,15 @@ class Worker(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=db_now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=db_now())
     lease_until: Mapped[datetime | None]
+    trouble: Mapped[str | None]
+
+
+class SchemaInfo(Base):
+    """One row: the oldest schema revision whose workers may work on this database."""
+
+    __tablename__ = "schema_info"
+
+    oldest_worker: Mapped[str] = mapped_column(short(32), primary_key=True)
 
 
 class Queue(Base):

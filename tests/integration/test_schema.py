@@ -1,6 +1,9 @@
 """Models and migrations say the same, on both databases; the handshake tells old from new."""
 
+import threading
+
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
@@ -10,6 +13,7 @@ from shared.database import make_engine, parse_database_url
 from shared.errors import ConfigurationError, SchemaMismatch
 from shared.models import Base
 from shared.settings import Settings, load_settings
+from tests.support.running import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -47,12 +51,50 @@ def test_a_database_without_tables_is_refused_with_what_to_do(tmp_path: object) 
     engine.dispose()
 
 
-def test_a_newer_schema_is_refused(engine: Engine) -> None:
+def migrated_by_a_later_version(engine: Engine, oldest_worker: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE schema_info SET oldest_worker = :oldest"), {"oldest": oldest_worker})
+
+
+def test_a_newer_schema_that_asks_for_newer_workers_is_refused(engine: Engine) -> None:
+    migrated_by_a_later_version(engine, "9999")
     for act in (schema.check, schema.upgrade):
         with pytest.raises(SchemaMismatch, match="newer than this version"):
             act(engine)
+
+
+def test_a_newer_schema_that_allows_this_version_is_worked_on_and_left_as_it_is(engine: Engine) -> None:
+    migrated_by_a_later_version(engine, schema.head())
+    schema.check(engine)
+    with pytest.raises(SchemaMismatch, match="newer than this version"):
+        schema.upgrade(engine)
+
+
+def test_a_migration_lets_running_transactions_pass_and_tries_again(
+    postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "LOCK_PATIENCE", 0.1)
+    engine = make_engine(postgres_settings)
+    with engine.begin() as connection:
+        command.downgrade(schema._config(connection), "0001")
+    with engine.connect() as busy:
+        busy.execute(text("SELECT count(*) FROM jobs"))
+        migration = threading.Thread(target=schema.upgrade, args=(engine,))
+        migration.start()
+        eventually(lambda: somebody_waits(engine))
+        eventually(lambda: not somebody_waits(engine))
+        with engine.connect() as passing:  # it does not stand behind the migration for long
+            passing.execute(text("SET lock_timeout = '10s'"))
+            passing.execute(text("SELECT count(*) FROM jobs"))
+    migration.join(20)
+    schema.check(engine)
+    engine.dispose()
+
+
+def somebody_waits(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL")))
 
 
 @pytest.mark.parametrize(
