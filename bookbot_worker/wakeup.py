@@ -136,18 +136,22 @@ class SqliteChanges:
 
 
 class PostgresNotices:
-    """A connection that does nothing but LISTEN (any other query on it would swallow notices)."""
+    """A connection that does nothing but LISTEN (any other query on it would swallow notices).
+
+    Through a pooler in transaction mode there is none: a notice goes to a session of the server that belongs to nobody.
+    """
 
     tick: float | None = None
 
     def __init__(self, engine: Engine) -> None:
         self._connection: Any = None
         self._engine = engine
+        self._is_unavailable = False
         self._listen()
 
     def fileno(self) -> int | None:
-        """The socket to select on, after an attempt to reconnect where it was lost."""
-        if self._connection is None:
+        """The socket to select on, after an attempt to reconnect where it was lost; None where one cannot listen."""
+        if self._connection is None and not self._is_unavailable:
             with contextlib.suppress(psycopg.Error, SQLAlchemyError):
                 self._listen()
         return None if self._connection is None else int(self._connection.fileno())
@@ -170,6 +174,11 @@ class PostgresNotices:
     def _listen(self) -> None:
         """Raises psycopg's own errors: a connection that is not the pool's is not wrapped by SQLAlchemy."""
         connection = _own_connection(self._engine)
+        if connection.is_pooled:
+            connection.close()
+            self._is_unavailable = True
+            log.info("listen.unavailable", reason="the database is reached through a connection pooler")
+            return
         try:
             connection.autocommit = True
             connection.execute(f"LISTEN {JOBS_CHANNEL}")

@@ -1,27 +1,34 @@
 """Connecting to the one database, PostgreSQL or SQLite, so that the rest need not know which it is.
 
 Owns the differences that are about connections: URLs, pools, pragmas, how a transaction begins, how a change
-is announced. It opens nothing at import.
+is announced, which connections are given up. It opens nothing at import.
+
+PostgreSQL: of several hosts the one that takes writes is used, a server that is or becomes read-only is left, no call
+lasts longer than its limit, and a pooler in transaction mode is recognised: nothing here may need what a session keeps.
 
 SQLite: every transaction that may write starts with BEGIN IMMEDIATE, because a reader that becomes a writer is
 refused at once with SQLITE_BUSY_SNAPSHOT, whatever busy_timeout says (measured: after 0.00 s). A transaction
 that only reads asks for `read_only(engine)` and begins deferred, so that readers never wait for writers.
 """
 
+import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import ColumnElement, Connection, Engine, any_, bindparam, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.errors import ConfigurationError
+from shared.io_deadline import BoundedConnection
 from shared.settings import Settings, load_settings
 
 JOBS_CHANNEL = "bookbot_jobs"
@@ -30,19 +37,23 @@ JOBS_CHANNEL = "bookbot_jobs"
 SQLITE_BEGIN = "sqlite_begin"
 """Execution option: how this connection's transactions begin on SQLite (IMMEDIATE or DEFERRED)."""
 
-
 _IDLE = "bookbot_idle"
 """In a pooled connection's record: it has lain in the pool, unused."""
+
+_PORTS_OF_HOSTS = re.compile(r"(postgres(?:ql)?(?:\+psycopg)?://)(?:[^/?#]*@)?+(?=[^/?#]*,)(?=[^/?#]*[^:/?#]:\d)")
+"""The beginning of a URL with a list of hosts where at least one has a port."""
 
 
 def parse_database_url(raw: str) -> URL:
     """The URL SQLAlchemy understands, with the psycopg 3 driver for every spelling of PostgreSQL.
 
-    Raises ConfigurationError for anything but PostgreSQL or an SQLite file; the text never shows a password.
+    Several hosts, tried in turn, as libpq spells them: `postgresql://user@one:5432,two:5433/name`, or as SQLAlchemy
+    does: `postgresql://user@/name?host=one:5432&host=two:5433`. Raises ConfigurationError for anything but PostgreSQL
+    or an SQLite file; the text never shows a password.
     """
     try:
-        url = make_url(raw)
-    except (ArgumentError, ValueError):
+        url = _read_url(raw)
+    except (ArgumentError, ValueError, psycopg.ProgrammingError):
         raise ConfigurationError("DATABASE_URL: not a database URL; try postgresql://user@host/name") from None
     backend = url.drivername.partition("+")[0]
     if backend in ("postgres", "postgresql"):
@@ -60,14 +71,34 @@ def parse_database_url(raw: str) -> URL:
     raise ConfigurationError(f"DATABASE_URL: {backend!r} is not supported; use PostgreSQL or SQLite")
 
 
+def _read_url(raw: str) -> URL:
+    """What make_url does; where hosts have ports, of which it knows but one, libpq's own parser. Raises as they do."""
+    several = _PORTS_OF_HOSTS.match(raw)
+    if several is None:
+        return make_url(raw)
+    found: dict[str, Any] = conninfo_to_dict(f"postgresql://{raw[several.end(1) :]}")
+    if any(port and not port.isdecimal() for port in found.get("port", "").split(",")) or "@" in found.get("host", ""):
+        raise ValueError
+    own = {"username": found.pop("user", None), "password": found.pop("password", None)}
+    return URL.create("postgresql", database=found.pop("dbname", None), query=found, **own)
+
+
 def make_engine(
-    settings: Settings, *, application: str = "bookbot", pool_size: int = 5, spare: int = 10, patience: float = 30.0
+    settings: Settings,
+    *,
+    application: str = "bookbot",
+    pool_size: int = 5,
+    spare: int = 10,
+    patience: float = 30.0,
+    io_limit: float | None = None,
 ) -> Engine:
     """An engine for `settings.database_url`: at most `pool_size + spare` connections, made when needed.
 
     `application` is the name the server shows for its sessions; `patience` how many seconds a caller waits for a
-    connection that others use.
+    connection that others use; `io_limit` how many seconds one call of PostgreSQL may take before the connection is
+    given up, and one of SQLite wait for its turn (None: as the settings say, `math.inf`: any time, for a migration).
     """
+    limit = settings.database_timeout_seconds if io_limit is None else io_limit
     url = parse_database_url(settings.database_url.get_secret_value())
     options: dict[str, Any] = {
         "pool_size": pool_size,
@@ -76,13 +107,16 @@ def make_engine(
         "hide_parameters": True,
     }
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, **options)
+        turn = {"timeout": min(limit, 86_400), "check_same_thread": False}
+        engine = create_engine(url, connect_args=turn, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    # Keepalives and tcp_user_timeout: without them libpq does not notice a black hole for minutes.
+    # Nothing of this is an `options` of the session, which a pooler refuses. Keepalives and tcp_user_timeout: without
+    # them libpq does not notice a black hole while nobody waits for an answer.
     connect_args = {
         "application_name": application,
+        "target_session_attrs": "read-write",
         "connect_timeout": 5,
         "keepalives_idle": 30,
         "keepalives_interval": 10,
@@ -90,10 +124,19 @@ def make_engine(
         "tcp_user_timeout": 30_000,
     }
     known = {key: value for key, value in connect_args.items() if key not in url.query}
+    known["io_limit"] = limit
     engine = create_engine(url, connect_args=known, pool_recycle=1800, **options)
+    event.listen(engine, "do_connect", connect_bounded)
+    event.listen(engine, "connect", _recognise_pooler)
+    event.listen(engine, "handle_error", _leave_read_only_server)
     event.listen(engine, "checkin", _note_idle)
     event.listen(engine, "checkout", _refuse_if_closed)
     return engine
+
+
+def connect_bounded(_dialect: Any, _record: Any, arguments: Any, options: Any) -> BoundedConnection:
+    """SQLAlchemy's event do_connect: with connections whose calls end in time."""
+    return BoundedConnection.connect(*arguments, **options)
 
 
 def read_only(engine: Engine) -> Engine:
@@ -142,6 +185,41 @@ def is_postgresql(bound: Connection | Engine) -> bool:
     return bound.dialect.name == "postgresql"
 
 
+def _recognise_pooler(connection: BoundedConnection, _record: Any) -> None:
+    """Prepare no statements through a pooler in transaction mode: the next one may find itself in another session.
+
+    Its clients are given a process id that is none of the server's (PgBouncer: a random one, for cancelling). One in
+    session mode looks the same, and is treated the same.
+    """
+    was_autocommit, connection.autocommit = connection.autocommit, True
+    (served_by,) = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone() or (None,)
+    connection.autocommit = was_autocommit
+    if served_by != connection.info.backend_pid:
+        connection.is_pooled = True
+        connection.prepare_threshold = None
+
+
+def _leave_read_only_server(context: ExceptionContext) -> None:
+    """Have the pool drop its connections to a server that has become read-only; dead ones SQLAlchemy knows itself."""
+    connection = context.connection
+    if (
+        getattr(context.original_exception, "sqlstate", None) == psycopg.errors.ReadOnlySqlTransaction.sqlstate
+        and connection is not None
+        and not connection.invalidated
+        and _is_read_only(connection.connection.driver_connection)
+    ):
+        context.is_disconnect = True
+
+
+def _is_read_only(connection: Any) -> bool:
+    """Whether it is the server that takes no writes, not a transaction that somebody began as READ ONLY.
+
+    From version 14 the server reports both ways to be read-only; what a pooler reports may be long past.
+    """
+    known = [connection.info.parameter_status(name) for name in ("in_hot_standby", "default_transaction_read_only")]
+    return connection.is_pooled or known != ["off", "off"]
+
+
 def _note_idle(_connection: Any, record: ConnectionPoolEntry) -> None:
     record.info[_IDLE] = True
 
@@ -161,7 +239,7 @@ def _refuse_if_closed(connection: Any, record: ConnectionPoolEntry, _handed_out:
 
 def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
     dbapi_connection.isolation_level = None  # the driver begins nothing by itself; _begin_sqlite does
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         dbapi_connection.execute(f"PRAGMA {pragma}")
 
 

@@ -1,11 +1,14 @@
 """`db upgrade` and `db check`: the schema of the database the settings name."""
 
+import math
+
 import click
 
 from bookbot_worker.cli.database import checked_engine
 from bookbot_worker.cli.output import one_line
 from shared import schema
-from shared.database import default_engine
+from shared.database import make_engine
+from shared.settings import load_settings
 
 
 @click.group()
@@ -15,8 +18,8 @@ def db() -> None:
 
 @db.command()
 def upgrade() -> None:
-    """Create the tables, or bring them up to date. Safe to repeat."""
-    engine = default_engine()
+    """Create the tables, or bring them up to date. Safe to repeat, and while workers run."""
+    engine = make_engine(load_settings(), io_limit=math.inf)  # a table may be large
     before = schema.current(engine)
     after = schema.upgrade(engine)
     click.echo(f"{after} (nothing to do)" if before == after else f"{after} (was {before or 'empty'})")
