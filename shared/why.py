@@ -4,6 +4,7 @@
 would want to know. Nothing is changed, and the answer is as current as the moment it was read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +26,8 @@ class Facts:
     """What one reading of the database says about a job. `position` counts from 1 among the jobs that are due.
 
     `blockers`: (job_id, state) of the jobs it depends on and that are not done. `knows_type` and `serves_queue`:
-    whether a live worker runs this type, and whether one of those also serves this queue.
+    whether a live worker runs this type, and whether one of those also serves this queue. `has_paused_worker`: whether
+    a worker that claims nothing at the moment does both.
     """
 
     state: str
@@ -44,6 +46,7 @@ class Facts:
     live_workers: int = 0
     knows_type: bool = False
     serves_queue: bool = False
+    has_paused_worker: bool = False
     position: int = 1
 
 
@@ -60,6 +63,9 @@ def why_waiting(facts: Facts) -> str:
         return f"scheduled for {_shown(facts.run_at)}{again}"
     if facts.is_queue_paused:
         return f"the queue {facts.queue!r} is paused"
+    if facts.has_paused_worker and not facts.serves_queue:
+        served = f" and serve the queue {facts.queue!r}" if facts.knows_type else ""
+        return f"the workers that know {facts.job_type!r}{served} are paused"
     if not facts.live_workers:
         return "no worker is running; start one with: bookbot-worker run"
     if not facts.knows_type:
@@ -156,15 +162,23 @@ def _locks(session: Session, job: Any) -> dict[str, Any]:
 
 
 def _workers(session: Session, job: Any) -> dict[str, Any]:
-    """Live workers: running, and heard of within their lease. An empty list of queues means all of them."""
-    live = (Worker.state == "running") & or_(Worker.lease_until.is_(None), Worker.lease_until > db_now())
-    found = session.execute(select(Worker.job_types, Worker.queues).where(live)).all()
-    knowing = [queues for job_types, queues in found if job.job_type in job_types]
+    """The workers that claim: running, not paused or draining, and heard of within their lease; and those paused."""
+    has_lease = Worker.lease_until > db_now()  # not so where it is NULL: the first beat comes with the row
+    found = session.execute(select(Worker.state, Worker.job_types, Worker.queues).where(has_lease)).all()
+    live = [worker for worker in found if worker.state == "running"]
+    knowing = [worker for worker in live if job.job_type in worker.job_types]
+    paused = [worker for worker in found if worker.state == "paused" and job.job_type in worker.job_types]
     return {
-        "live_workers": len(found),
+        "live_workers": len(live),
         "knows_type": bool(knowing),
-        "serves_queue": any(not queues or job.queue in queues for queues in knowing),
+        "serves_queue": _is_served(job.queue, knowing),
+        "has_paused_worker": _is_served(job.queue, paused),
     }
+
+
+def _is_served(queue: str, workers: Sequence[Any]) -> bool:
+    """Whether one of the workers serves the queue. An empty list of queues means all of them."""
+    return any(not worker.queues or queue in worker.queues for worker in workers)
 
 
 def _position(session: Session, job: Any) -> int:

@@ -17,6 +17,7 @@ FAMILIES = {
     "files": "List finished exports and save them to the disk.",
     "jobs": "Enqueue jobs, watch them, call them off, run them again.",
     "run": "Run a worker: claim jobs, execute them, settle them.",
+    "workers": "Show which workers there are, and what they run.",
 }
 """Each is the command of that name in the module of that name, and the first line of its help."""
 

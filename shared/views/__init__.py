@@ -12,6 +12,7 @@ from shared.views.finding import find_id
 from shared.views.jobs import active_job_with_key, count_jobs_by_state, get_job, list_descendants, list_jobs
 from shared.views.logs import job_logs
 from shared.views.readiness import check_ready
+from shared.views.workers import list_workers
 
 __all__ = [
     "active_job_with_key",
@@ -27,6 +28,7 @@ __all__ = [
     "list_descendants",
     "list_files",
     "list_jobs",
+    "list_workers",
     "newest_file",
     "parse_instant",
     "parse_object",

@@ -26,7 +26,7 @@ def worker(session: Session) -> str:
 def add_worker(session: Session, **values: Any) -> str:
     about = {"name": "w", "hostname": "h", "pid": 1, "version": "0", "queues": [], "job_types": [], "concurrency": 1}
     worker_id = new_id()
-    session.execute(insert(Worker).values(worker_id=worker_id, **(about | values)))
+    session.execute(insert(Worker).values(worker_id=worker_id, **({"lease_until": db_now_plus(60)} | about | values)))
     return worker_id
 
 
@@ -144,8 +144,29 @@ def test_workers_that_are_gone_or_know_other_things_do_not_count(session: Sessio
     assert explain(session, waiting).startswith("no worker is running")
     session.execute(of_worker.values(lease_until=db_now_plus(60)))
     assert explain(session, waiting).startswith("next in line")
-    session.execute(of_worker.values(state="stopped"))
+    session.execute(of_worker.values(lease_until=None))
     assert explain(session, waiting).startswith("no worker is running")
+    session.execute(of_worker.values(lease_until=db_now_plus(60)))
+    for state in ("stopped", "draining"):
+        session.execute(of_worker.values(state=state))
+        assert explain(session, waiting).startswith("no worker is running")
+
+
+def test_workers_that_are_paused_are_named_only_where_no_other_could_run_the_job(session: Session, worker: str) -> None:
+    waiting, other = demo(session), demo(session, queue="other")
+    of_worker = update(Worker).where(Worker.worker_id == worker)
+    session.execute(of_worker.values(state="paused"))
+    assert explain(session, waiting) == "the workers that know 'demo' are paused"
+    session.execute(of_worker.values(lease_until=db_now_plus(-1)))
+    assert explain(session, waiting).startswith("no worker is running")
+    session.execute(of_worker.values(lease_until=db_now_plus(60)))
+    add_worker(session, job_types=["export_book"])
+    assert explain(session, waiting) == "the workers that know 'demo' are paused"
+    session.execute(of_worker.values(queues=["other"]))
+    assert explain(session, waiting) == "no live worker knows the job type 'demo'"
+    add_worker(session, job_types=["demo"], queues=["default"])
+    assert explain(session, waiting).startswith("next in line")
+    assert explain(session, other) == "the workers that know 'demo' and serve the queue 'other' are paused"
 
 
 def test_a_job_that_does_not_wait_or_does_not_exist_is_told_apart(session: Session) -> None:

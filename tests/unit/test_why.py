@@ -20,6 +20,7 @@ READY = Facts(
     knows_type=True,
     serves_queue=True,
 )
+PAUSED = replace(READY, live_workers=0, knows_type=False, serves_queue=False, has_paused_worker=True)
 LATER = NOW + timedelta(hours=1)
 FOUR = tuple((f"job-{number}", "running") for number in range(4))
 
@@ -50,6 +51,13 @@ FOUR = tuple((f"job-{number}", "running") for number in range(4))
         (replace(READY, live_workers=0), "no worker is running; start one with: bookbot-worker run"),
         (replace(READY, knows_type=False), "no live worker knows the job type 'demo'"),
         (replace(READY, serves_queue=False), "no live worker that knows 'demo' serves the queue 'default'"),
+        (replace(READY, has_paused_worker=True), "next in line, position 1"),
+        (PAUSED, "the workers that know 'demo' are paused"),
+        (replace(PAUSED, live_workers=1), "the workers that know 'demo' are paused"),
+        (
+            replace(PAUSED, live_workers=1, knows_type=True),
+            "the workers that know 'demo' and serve the queue 'default' are paused",
+        ),
     ],
 )
 def test_each_reason_has_its_sentence(facts: Facts, sentence: str) -> None:
@@ -62,6 +70,8 @@ def test_each_reason_has_its_sentence(facts: Facts, sentence: str) -> None:
         (replace(READY, blockers=FOUR, run_at=LATER, is_queue_paused=True), "blocked"),
         (replace(READY, run_at=LATER, is_queue_paused=True, live_workers=0), "scheduled"),
         (replace(READY, is_queue_paused=True, live_workers=0), "paused"),
+        (replace(PAUSED, is_queue_paused=True), "the queue 'default' is paused"),
+        (replace(PAUSED, book_locked_by="job-1"), "are paused"),
         (replace(READY, live_workers=0, knows_type=False, book_locked_by="job-1"), "no worker"),
         (replace(READY, knows_type=False, serves_queue=False, book_locked_by="job-1"), "knows the job type"),
         (replace(READY, book_locked_by="job-1", chunk_locked_by="job-2", position=9), "the book is locked"),
