@@ -1,54 +1,86 @@
 """The attempts of this worker between claim and settle.
 
-Belongs to the loop; slots only call `finish`. Every attempt leaves through `settle_finished`, or through
-`give_back` when the worker ends first.
+Belongs to the loop; slots only call `finish` and `came_back`, the supervisor only `enforce_deadlines`. Every attempt
+leaves through `settle_finished`, or through `give_back` when the worker ends first.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
 from bookbot_worker.failure_text import why_not_saved
-from bookbot_worker.outcomes import Errored, Outcome, Postponed
-from bookbot_worker.queue.cancel import asked_to_stop
+from bookbot_worker.lease import boot_clock
+from bookbot_worker.outcomes import Cancelled, Errored, Outcome, Postponed
+from bookbot_worker.overdue import Step, next_step
 from bookbot_worker.queue.group import Settled, settle_group
+from bookbot_worker.queue.workers import Beat
 from bookbot_worker.telemetry.log_writer import LogWriter
 
 log = structlog.get_logger()
 
+NOT_OURS = Postponed(timedelta(0), "its claim was lost", returns_attempt=True)
+"""Written nowhere: the claim it would be written under is gone."""
+
 
 class AtWork:
-    """Which attempts run, and which have finished but are not settled yet."""
+    """Which attempts run, which have finished but are not settled yet, and which threads are lost."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], grace: float) -> None:
         self._wake = wake
+        self._grace = grace
         self._running: dict[str, Attempt] = {}
         self._finished: deque[tuple[Attempt, Outcome | None]] = deque()
+        self._leaked: dict[str, Attempt] = {}
+        self._returned: deque[Attempt] = deque()
+        self._look_at = float("inf")
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """How many slots are in use: running, or finished and not settled."""
-        return len(self._running)
+        """How many slots are in use: running, finished and not settled, or lost to a thread that does not stop."""
+        return len(self._running) + len(self._leaked)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left to settle."""
+        return not self._running
+
+    @property
+    def leaked(self) -> int:
+        """Slots whose thread was fenced out and has not come back."""
+        return len(self._leaked)
 
     def add(self, attempts: Iterable[Attempt]) -> None:
         """These are about to run."""
-        self._running |= {attempt.job_log.claim_id: attempt for attempt in attempts}
+        with self._lock:
+            for attempt in attempts:
+                self._running[attempt.claim_id] = attempt
+                self._look_at = min(self._look_at, attempt.opened_at + attempt.job_type.timeout.total_seconds())
 
     def finish(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """The attempt ended; `outcome` is what is left to settle, None where its slot settled it. From any thread."""
         self._finished.append((attempt, outcome))
         self._wake()
 
-    def settle_finished(self, engine: Engine, log_writer: LogWriter) -> None:
+    def came_back(self, attempt: Attempt) -> None:
+        """The thread of an attempt that was fenced out has ended after all. From any thread."""
+        self._returned.append(attempt)
+        self._wake()
+
+    def settle_finished(self, engine: Engine, log_writer: LogWriter) -> bool:
         """Free the slots of finished attempts, and settle those that are not settled yet in one transaction.
 
-        Raises what says that the database is away; the outcomes are kept for the next call.
+        Returns whether the database was asked. Raises what says that it is away; the outcomes are kept for the next
+        call.
         """
+        while self._returned:
+            self._leaked.pop(self._returned.popleft().claim_id, None)
         unsettled: list[tuple[Attempt, Outcome]] = []
         while self._finished:
             attempt, outcome = self._finished.popleft()
@@ -57,24 +89,68 @@ class AtWork:
             else:
                 unsettled.append((attempt, outcome))
         if not unsettled:
-            return
+            return False
         try:
             group = settle_group(engine, [attempt.settlement(outcome) for attempt, outcome in unsettled])
-        except DBAPIError:
+        except SQLAlchemyError:
             self._finished.extendleft(reversed(unsettled))
             raise
         for attempt, outcome in unsettled:
-            if (error := group.refused.get(attempt.job_id)) is not None and not isinstance(outcome, Errored):
-                self.finish(attempt, attempt.could_not_be_saved(error))
+            error = group.refused.get(attempt.job_id)
+            if error is not None and not attempt.is_bare:
+                is_first = not isinstance(outcome, Errored)
+                self.finish(attempt, attempt.could_not_be_saved(error) if is_first else attempt.stripped(error))
                 continue
             _report(attempt, outcome, group)
             self._forget(attempt, log_writer)
+        return True
 
-    def pass_on_cancels(self, engine: Engine, worker_id: str) -> None:
+    def heed(self, beat: Beat, sent_at: float) -> dict[str, str]:
+        """Compare with what the database says runs here: stop what was cancelled or lost.
+
+        Returns claims (claim_id → job_id) that are ours by name and that nobody here knows: their claim was committed
+        and its answer lost. Only the loop claims, so none of them can be one it has yet to hear of.
+        """
+        for claim_id, attempt in self._running.items():
+            if claim_id in beat.cancelled:
+                self._ask(attempt, StopReason.CANCEL)
+            elif claim_id not in beat.claims and attempt.opened_at < sent_at and attempt.stop.reason is None:
+                log.warning("job.lost_claim", job_id=attempt.job_id)
+                self._ask(attempt, StopReason.LOST)
+        return {claim: job for claim, job in beat.claims.items() if claim not in self._running}
+
+    def pass_on_cancels(self, claim_ids: Iterable[str]) -> None:
         """Ask those to stop that somebody has cancelled."""
-        for claim_id in asked_to_stop(engine, worker_id):
+        for claim_id in claim_ids:
             if claim_id in self._running:
-                self._running[claim_id].stop.fire(StopReason.CANCEL)
+                self._ask(self._running[claim_id], StopReason.CANCEL)
+
+    def enforce_deadlines(self) -> None:
+        """Ask those to stop that run too long, and fence out those that do not stop. By the supervisor's thread."""
+        now = boot_clock()
+        if now < self._look_at:
+            return
+        with self._lock:
+            self._look_at = float("inf")
+            running = list(self._running.values())
+        for attempt in running:
+            step, again = next_step(
+                ran=now - attempt.opened_at,
+                timeout=attempt.job_type.timeout.total_seconds(),
+                reason=attempt.stop.reason,
+                asked=now - attempt.stop.fired_at,
+                grace=self._grace,
+            )
+            self._look_again(now + again)
+            if step is Step.ASK:
+                log.warning("job.timeout", job_id=attempt.job_id, job_type=attempt.job_type.name)
+                attempt.stop.fire(StopReason.TIMEOUT)
+            elif step is Step.FENCE:
+                self._fence_out(attempt)
+
+    def seconds_to_next_deadline(self) -> float:
+        """How long nothing has to be enforced."""
+        return max(self._look_at - boot_clock(), 0.0)
 
     def stop_all(self, reason: StopReason) -> None:
         """Ask every attempt to stop."""
@@ -87,17 +163,50 @@ class AtWork:
         Raises what says that the database is away.
         """
         given_back = Postponed(timedelta(0), "the worker was shut down", returns_attempt=True)
-        if leftovers := [attempt.settlement(given_back) for attempt in self._running.values()]:
-            settle_group(engine, leftovers)
+        leftovers = [attempt for attempt in self._running.values() if attempt.takes_the_end()]
+        for attempt in leftovers:
+            attempt.fence()  # else what it has sent would keep its rows locked against us
+        if leftovers:
+            settle_group(engine, [attempt.settlement(given_back) for attempt in leftovers])
+
+    def _ask(self, attempt: Attempt, reason: StopReason) -> None:
+        attempt.stop.fire(reason)
+        self._look_again(boot_clock() + self._grace)
+
+    def _look_again(self, at: float) -> None:
+        with self._lock:
+            self._look_at = min(self._look_at, at)
+
+    def _fence_out(self, attempt: Attempt) -> None:
+        if not attempt.takes_the_end():
+            return  # it is being settled right now
+        log.error("job.fenced_out", job_id=attempt.job_id, reason=attempt.stop.reason)
+        attempt.fence()
+        self._leaked[attempt.claim_id] = attempt
+        self._finished.append((attempt, _without_its_work(attempt)))
+        self._wake()
 
     def _forget(self, attempt: Attempt, log_writer: LogWriter) -> None:
-        self._running.pop(attempt.job_log.claim_id, None)
+        with self._lock:
+            self._running.pop(attempt.claim_id, None)
         log_writer.forget(attempt.job_log)
+
+
+def _without_its_work(attempt: Attempt) -> Outcome:
+    match attempt.stop.reason:
+        case StopReason.CANCEL:
+            return Cancelled()
+        case StopReason.TIMEOUT:
+            return Errored(f"{attempt.timed_out} It did not stop when it was asked to, and was given up.")
+        case _:
+            return NOT_OURS
 
 
 def _report(attempt: Attempt, outcome: Outcome, group: Settled) -> None:
     if (error := group.refused.get(attempt.job_id)) is not None:
         log.error("job.unsettled", job_id=attempt.job_id, reason=why_not_saved(error))
+    elif attempt.job_id in group.confirmed:
+        log.info("job.commit_confirmed", job_id=attempt.job_id)
     elif attempt.job_id not in group.settled:
         log.warning("job.lost_claim", job_id=attempt.job_id)
     elif isinstance(outcome, Errored):

@@ -4,8 +4,11 @@ What the engine needs to know of the row is copied when the attempt opens: `job`
 which may set anything on it.
 """
 
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -14,12 +17,14 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from bookbot_worker.cancellation import StopToken
-from bookbot_worker.failure_text import format_trace, why_not_saved
+from bookbot_worker.failure_text import format_trace, in_words, why_interrupted, why_not_saved
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
+from bookbot_worker.lease import ETERNAL, Lease, boot_clock
 from bookbot_worker.outcomes import Errored, Outcome
 from bookbot_worker.queue.locks import Candidate
 from bookbot_worker.queue.settlement import Settlement
+from bookbot_worker.retry import after_interruption
 from bookbot_worker.telemetry.joblog import DatabaseTime, JobLog
 from bookbot_worker.unit_of_work import UnitOfWork
 from shared.job_types import JobType
@@ -27,39 +32,100 @@ from shared.models import Job
 
 log = structlog.get_logger()
 
+LOOK_AT_LEASE = timedelta(seconds=0.2)
+
 
 @dataclass(slots=True)
 class Attempt:
-    """What belongs to one run of one job. `number` counts its starts, from 1; `result` is its storable result."""
+    """What belongs to one run of one job. `number` counts its starts, from 1; `result` is its storable result.
+
+    `opened_at` is by `lease.boot_clock`, in seconds. `lease` says whether this worker may start what costs money.
+    """
 
     job: Job
     holder: Candidate
     number: int
     max_attempts: int
+    interruptions: int
     job_type: JobType
     job_class: type[BaseJob]
     unit: UnitOfWork
     job_log: JobLog
     on_first_line: Callable[[JobLog], None]
+    lease: Lease
     llm: Any = None
     stop: StopToken = field(default_factory=StopToken)
+    opened_at: float = 0.0
+    pid: int = field(default_factory=os.getpid)
     is_watched: bool = False
+    is_fenced: bool = False
+    is_bare: bool = False
     result: dict[str, Any] | None = None
+    _end: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def job_id(self) -> str:
         """The job, whatever job code made of its row."""
         return self.holder.job_id
 
+    @property
+    def claim_id(self) -> str:
+        """The fencing token of this run."""
+        return self.job_log.claim_id
+
     @classmethod
-    def open(cls, job: Job, registry: Registry, engine: Engine, watch: Callable[[JobLog], None], llm: Any) -> "Attempt":
+    def open(
+        cls,
+        job: Job,
+        registry: Registry,
+        engine: Engine,
+        watch: Callable[[JobLog], None],
+        llm: Any = None,
+        lease: Lease = ETERNAL,
+    ) -> "Attempt":
         """Everything one run of a claimed job needs."""
         job_type, job_class = registry.find(job.job_type)
         job_log = JobLog(job.job_id, str(job.claim_id), job.attempt, job.log_count, DatabaseTime(job.started_at))
         holder = Candidate(job.job_id, job.lock_scope, job.book_id, job.chunk_id)
         unit = UnitOfWork(engine, before_write=job_log.hold, warn=lambda text: attempt.add_line(text, "WARNING"))
-        attempt = cls(job, holder, job.attempt, job.max_attempts, job_type, job_class, unit, job_log, watch, llm)
+        attempt = cls(
+            job=job,
+            holder=holder,
+            number=job.attempt,
+            max_attempts=job.max_attempts,
+            interruptions=job.interruptions,
+            job_type=job_type,
+            job_class=job_class,
+            unit=unit,
+            job_log=job_log,
+            on_first_line=watch,
+            lease=lease,
+            llm=llm,
+            opened_at=boot_clock(),
+        )
         return attempt
+
+    @property
+    def timed_out(self) -> str:
+        """The sentence for a run that took too long."""
+        return f"The job ran longer than its limit of {in_words(self.job_type.timeout)}."
+
+    def takes_the_end(self) -> bool:
+        """True for the first who asks: the thread that ran the job, or who fences it out. Only that one settles it."""
+        return self._end.acquire(blocking=False)
+
+    def fence(self) -> None:
+        """Part with a thread that does not stop: nothing it does counts any more, and its connection is cut."""
+        self.is_fenced = True
+        self.unit.fence()
+
+    def wait_for_lease(self) -> None:
+        """Return when this worker may spend money; a worker whose beats fail may have been given up by the others.
+
+        Raises JobCancelled where the attempt is asked to stop meanwhile.
+        """
+        while not self.lease.is_trusted:
+            self.stop.wait(LOOK_AT_LEASE)
 
     def add_line(self, message: str, level: str = "INFO", props: dict[str, Any] | None = None) -> None:
         """One line, in the job's log and in the process log."""
@@ -82,6 +148,8 @@ class Attempt:
     def settlement(self, outcome: Outcome) -> Settlement:
         """All that is to be written about this attempt. Seals the log: later lines are dropped."""
         job_log = self.job_log
+        if self.is_bare:
+            return Settlement(self.holder, job_log.claim_id, outcome)
         lines = job_log.seal()
         return Settlement(
             holder=self.holder,
@@ -92,6 +160,16 @@ class Attempt:
             progress=job_log.progress,
             result=None if isinstance(outcome, Errored) else self.result,
         )
+
+    def interrupted(self, error: BaseException) -> Outcome:
+        """The outcome of a run that the database broke off through no fault of the job's."""
+        return after_interruption(why_interrupted(error), self.interruptions, format_trace(error))
+
+    def stripped(self, error: BaseException) -> Errored:
+        """The outcome where not even the failure could be stored: from now on, nothing of the job goes with it."""
+        self.job_log.seal()
+        self.is_bare = True
+        return Errored(f"The job ended, and its end could not be stored: {type(error).__name__}.")
 
     def could_not_be_saved(self, error: BaseException) -> Errored:
         """The outcome in place of one the database refused, with a last line in the log that says why."""
@@ -110,6 +188,8 @@ class AttemptContext:
         self.progress = attempt.report
         self.check_cancelled = attempt.stop.check
         self.wait = attempt.stop.wait
+        self.closing = attempt.stop.closing
+        self.before_spending = attempt.wait_for_lease
         self.parked = attempt.unit.parked
         self.llm = attempt.llm
 

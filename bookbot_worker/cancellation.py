@@ -1,9 +1,13 @@
 """The token that tells one attempt to stop, and why. Set by the loop, read by the job's thread."""
 
+import contextlib
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 
+from bookbot_worker.lease import boot_clock
 from bookbot_worker.outcomes import JobCancelled
 
 
@@ -12,19 +16,30 @@ class StopReason(StrEnum):
 
     CANCEL = "cancel"
     SHUTDOWN = "shutdown"
+    TIMEOUT = "timeout"
+    LOST = "lost"
 
 
 class StopToken:
-    """One attempt's stop flag. It is never cleared; the first reason counts."""
+    """One attempt's stop flag. It is never cleared; the first reason counts. `fired_at` is by `lease.boot_clock`."""
 
     def __init__(self) -> None:
         self.reason: StopReason | None = None
+        self.fired_at = 0.0
         self._fired = threading.Event()
+        self._lock = threading.Lock()
+        self._closers: list[Callable[[], object]] = []
 
     def fire(self, reason: StopReason) -> None:
-        """Ask the attempt to stop."""
-        self.reason = self.reason or reason
+        """Ask the attempt to stop, and close what it waits for."""
+        with self._lock:
+            if self.reason is not None:
+                return
+            self.fired_at, self.reason = boot_clock(), reason
+            closers, self._closers = self._closers, []
         self._fired.set()
+        for close in closers:  # job code: it may block, and the loop must not
+            threading.Thread(target=_close, args=(close,), name="closes-on-stop", daemon=True).start()
 
     def check(self) -> None:
         """Raises JobCancelled once the token has fired."""
@@ -35,3 +50,29 @@ class StopToken:
         """Pause; raises JobCancelled as soon as the token fires."""
         self._fired.wait(duration.total_seconds())
         self.check()
+
+    @contextmanager
+    def closing(self, close: Callable[[], object]) -> Iterator[None]:
+        """While the block runs, the token's firing also calls `close`, from another thread.
+
+        What the block raises because it was closed becomes JobCancelled. Raises JobCancelled at once, before the
+        block, where the token has fired already.
+        """
+        with self._lock:
+            if self.reason is None:
+                self._closers.append(close)
+        self.check()
+        try:
+            yield
+        except Exception:
+            self.check()
+            raise
+        finally:
+            with self._lock, contextlib.suppress(ValueError):
+                self._closers.remove(close)
+
+
+def _close(close: Callable[[], object]) -> None:
+    """Whatever closing raises, the job's thread will see what it waited for end."""
+    with contextlib.suppress(Exception):
+        close()

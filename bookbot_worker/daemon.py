@@ -12,12 +12,19 @@ from bookbot_worker.jobs.demo import DemoJob
 from bookbot_worker.jobs.export_book import ExportBookJob
 from bookbot_worker.jobs.generate_book import GenerateBookJob
 from bookbot_worker.jobs.generate_chunk import GenerateChunkJob
+from bookbot_worker.last_resort import LastResort
 from bookbot_worker.llm.offline import OfflineAuthor
 from bookbot_worker.processor import JobProcessor
 from bookbot_worker.signals import listening
 from shared.errors import BookbotError, ConfigurationError
 from shared.job_types import import_setting
 from shared.settings import Settings, load_settings
+
+URGENT_END = 1.9
+"""Seconds from the second request to stop to the end of the process, whatever happens."""
+
+LATE_END = 15.0
+"""Seconds a worker may take to give jobs back and let go, after the drain time and the grace."""
 
 
 def build_processor(settings: Settings | None = None) -> JobProcessor:
@@ -68,9 +75,20 @@ def start_job_processor(app: Any = None) -> JobProcessor:
 def run_worker(settings: Settings, *, until_empty: bool = False) -> int:
     """Run a worker in the main thread until SIGTERM or SIGINT; returns the exit code of the process.
 
-    Raises ConfigurationError or SchemaMismatch where it cannot start.
+    Raises ConfigurationError or SchemaMismatch where it cannot start. Once it was asked to stop it returns in bounded
+    time, or ends the process.
     """
     processor = build_processor(settings)
-    with listening(processor.note_stop_request, processor.wakeup.write_fd):
-        processor.run(until_empty=until_empty)
-    return 0
+    last_resort = LastResort()
+
+    def stop() -> None:
+        processor.request_stop()
+        patience = settings.drain_seconds + settings.stop_grace_seconds + LATE_END
+        last_resort.arm(patience if processor.stop_requests == 1 else URGENT_END)
+
+    try:
+        with listening(stop, processor.toggle_pause):
+            processor.run(until_empty=until_empty)
+    finally:
+        last_resort.disarm()
+    return processor.exit_code

@@ -4,18 +4,23 @@ SQLAlchemy's events do not see `session.connection().connection.commit()` or a C
 worker's engine hands out psycopg and sqlite3 connections that ask first. Outside jobs they add one look-up.
 """
 
-import sqlite3
 from typing import Any
 
 import psycopg
 from psycopg.sql import Composable
 from sqlalchemy import Connection, Engine, event
 
+from bookbot_worker.cuttable_sqlite import CuttableConnection, CuttableCursor
 from bookbot_worker.golden_rule import Rule, transaction_command
+from bookbot_worker.outcomes import JobCancelled
+from shared.database import connect_bounded
+from shared.io_deadline import BoundedConnection
 
 
 def guard_driver(engine: Engine) -> None:
     """From now on, new connections of `engine` are guarded. Call it before the first one is made."""
+    if event.contains(engine, "do_connect", connect_bounded):
+        event.remove(engine, "do_connect", connect_bounded)  # the first one that connects would win
     event.listen(engine, "do_connect", _connect_postgresql if engine.dialect.name == "postgresql" else _connect_sqlite)
     event.listen(engine, "checkin", _belongs_to_nobody)
 
@@ -28,7 +33,8 @@ def belongs_to(connection: Connection, rule: Rule) -> None:
 
 
 def _belongs_to_nobody(connection: Any, _record: Any) -> None:
-    if connection is not None:
+    if connection is not None and connection.rule is not None:
+        connection.rule.lets_go()
         connection.rule = None
 
 
@@ -41,6 +47,8 @@ def _forbid(connection: Any, act: str, *, by_flush: bool = False) -> None:
 def _check(connection: Any, query: Any) -> None:
     if connection.rule is None:
         return
+    if connection.rule.is_fenced:
+        raise JobCancelled("fenced out")
     if isinstance(query, Composable):
         query = query.as_string(connection)
     text = query.decode(errors="replace") if isinstance(query, bytes) else str(query)
@@ -62,7 +70,7 @@ class _PostgresCursor(psycopg.Cursor[Any]):
         return super().stream(query, *args, **kwargs)
 
 
-class _PostgresConnection(psycopg.Connection[Any]):
+class _PostgresConnection(BoundedConnection):
     rule: Rule | None = None
 
     def commit(self) -> None:
@@ -86,7 +94,7 @@ class _PostgresConnection(psycopg.Connection[Any]):
         super().tpc_begin(xid)
 
 
-class _SqliteCursor(sqlite3.Cursor):
+class _SqliteCursor(CuttableCursor):
     def execute(self, sql: str, *args: Any) -> Any:
         _check(self.connection, sql)
         return super().execute(sql, *args)
@@ -100,7 +108,7 @@ class _SqliteCursor(sqlite3.Cursor):
         return super().executescript(script)
 
 
-class _SqliteConnection(sqlite3.Connection):
+class _SqliteConnection(CuttableConnection):
     rule: Rule | None = None
 
     def cursor(self, factory: Any = _SqliteCursor) -> Any:

@@ -5,10 +5,14 @@ golden rule that was swallowed, a transaction that was lost. Texts are made stor
 cannot be recorded looks like a job that hangs.
 """
 
+import os
 from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from bookbot_worker.attempt import Attempt, AttemptContext
 from bookbot_worker.cancellation import StopReason
+from bookbot_worker.failpoints import reach
 from bookbot_worker.failure_text import MESSAGE_LIMIT, describe, format_trace, readable
 from bookbot_worker.outcomes import (
     AwaitJobs,
@@ -27,23 +31,33 @@ from bookbot_worker.outcomes import (
 from bookbot_worker.retry import after_retry
 from bookbot_worker.telemetry.joblog import as_text, json_copy
 from shared.errors import BookbotError
+from shared.outages import is_outage
 from shared.text import clean
 
 
 def execute(attempt: Attempt) -> Outcome:
     """Run the job class once and say how it ended."""
+    reach("run.enter")
     with attempt.unit.in_force():
         try:
             returned = _run(attempt)
             outcome = _of_return_value(returned, attempt)
         except BaseException as error:  # noqa: BLE001 - the boundary: whatever job code raises becomes an outcome
             outcome = _of_exception(error, attempt)
+    _leave_if_this_is_a_copy(attempt)
+    reach("run.left")
     outcome = _unless_rule_was_broken(outcome, attempt)
     if keeps_writes(outcome) or isinstance(outcome, Failed):
         _keep_result(attempt)
     if isinstance(outcome, Errored):
         attempt.add_line(outcome.message, "ERROR")
     return outcome
+
+
+def _leave_if_this_is_a_copy(attempt: Attempt) -> None:
+    """Job code has forked, and this is the child: what it would send goes over its parent's connections."""
+    if os.getpid() != attempt.pid:
+        os._exit(0)
 
 
 def _run(attempt: Attempt) -> object:
@@ -93,6 +107,8 @@ def _of_exception(error: BaseException, attempt: Attempt) -> Outcome:
                 policy=attempt.job_type.retry,
                 trace=format_trace(error),
             )
+        case SQLAlchemyError() if is_outage(error):
+            return attempt.interrupted(error)
         case GoldenRuleViolation() | BookbotError():
             return Errored(describe(error), format_trace(error))
         case _:
@@ -105,6 +121,10 @@ def _of_stop(attempt: Attempt) -> Outcome:
             return Cancelled()
         case StopReason.SHUTDOWN:
             return Postponed(timedelta(0), "the worker was shut down", returns_attempt=True)
+        case StopReason.TIMEOUT:
+            return Errored(attempt.timed_out)
+        case StopReason.LOST:
+            return Postponed(timedelta(0), "its claim was lost", returns_attempt=True)
         case None:
             return Errored("the job raised JobCancelled, but nobody had asked it to stop")
 
@@ -114,6 +134,8 @@ def _unless_rule_was_broken(outcome: Outcome, attempt: Attempt) -> Outcome:
     rule = attempt.unit.rule
     if rule.violation is not None:
         return outcome if isinstance(outcome, Errored) else Errored(str(rule.violation))
+    if isinstance(outcome, Postponed) and outcome.is_interruption:
+        return outcome
     if rule.lost_transaction and not isinstance(outcome, Errored | Failed | Cancelled):
         return Errored(f"{rule.lost_transaction}; its writes are gone, so it cannot complete")
     return outcome

@@ -1,6 +1,7 @@
 """Words for what went wrong: storable and bounded, whatever the exception does. Never raises."""
 
 import traceback
+from datetime import timedelta
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
@@ -37,10 +38,24 @@ def readable(value: object, limit: int) -> str:
         return f"a {type(value).__name__}"
 
 
+def why_interrupted(error: BaseException) -> str:
+    """The database's own first line, without SQL and values."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    first_line = describe(cause).strip().split("\n")[0]
+    return f"{type(cause).__name__}: {first_line}".removesuffix(": ")
+
+
+def in_words(duration: timedelta) -> str:
+    """90 minutes → "1 h 30 min"; what is left of a second is shown only below a minute."""
+    seconds = duration.total_seconds()
+    if seconds < 60:
+        return f"{seconds:g} s"
+    parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "min"), (seconds % 60 // 1, "s"))
+    return " ".join(f"{number:.0f} {unit}" for number, unit in parts if number)
+
+
 def why_not_saved(error: BaseException) -> str:
     """One sentence for a settle that the job's own writes made impossible, without SQL and without its values."""
     if isinstance(error, StaleDataError):
         return "The result could not be saved: somebody else changed the same book or chunk meanwhile."
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    first_line = describe(cause).strip().split("\n")[0]
-    return f"The result could not be saved: {type(cause).__name__}: {first_line}"
+    return f"The result could not be saved: {why_interrupted(error)}"

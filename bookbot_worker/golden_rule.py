@@ -19,15 +19,20 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
-from bookbot_worker.outcomes import GoldenRuleViolation
+from bookbot_worker.outcomes import GoldenRuleViolation, JobCancelled
+from bookbot_worker.severing import cut_off
 
 GUARDED = "job_guard"
 """Execution option of connections that belong to a job's session: its Rule, whichever thread uses them."""
+
+
+READS_KEPT = 500
+"""Queries of one transaction that are remembered; beyond, nobody knows what it did."""
 
 
 class Rule:
@@ -40,7 +45,12 @@ class Rule:
         self.violation: GoldenRuleViolation | None = None
         self.lost_transaction: str | None = None
         self.flushing = 0
+        self.is_fenced = False
+        self.reads: list[str] = []
         self._lifted_for: int | None = None
+        self._held: Connection | None = None
+        self._severed: Any = None
+        self._lock = threading.RLock()
 
     @property
     def is_lifted(self) -> bool:
@@ -57,6 +67,46 @@ class Rule:
         finally:
             rule_in_force.reset(token)
             self._lifted_for = before
+
+    def takes(self, connection: Connection) -> None:
+        """The attempt uses `connection` from now on. Raises JobCancelled where it was fenced out."""
+        with self._lock:
+            if not self.is_fenced:
+                self._held = connection
+                self.reads.clear()
+                return
+        raise JobCancelled("fenced out")
+
+    def has_read(self, statement: str) -> None:
+        """Remember a query of the current transaction: one that calls a function may have written all the same."""
+        if len(self.reads) <= READS_KEPT:
+            self.reads.append(statement)
+
+    def has_only_read(self) -> bool:
+        """Whether the current transaction has certainly written nothing; where in doubt, it has."""
+        return not self.wrote and len(self.reads) <= READS_KEPT and all(map(is_plain_query, self.reads))
+
+    def lets_go(self) -> None:
+        """The attempt's connection goes back to the pool."""
+        with self._lock:
+            self._held = None
+            self.reads.clear()
+
+    def fence(self) -> None:
+        """Take the database away from an attempt whose thread does not stop; what it has sent is rolled back.
+
+        Called by another thread. The connection is cut and leaves the pool, which makes a new one in its place.
+        """
+        with self._lock:
+            self.is_fenced = True
+            held, self._held = self._held, None
+            if held is not None:
+                self._severed = cut_off(held)
+
+    def bury(self) -> None:
+        """The attempt's thread has come back: close what was cut."""
+        if self._severed is not None:
+            self._severed.close()
 
     def begin_writing(self, connection: Connection) -> None:
         """Before a transaction's first write: on SQLite, begin again as a writer (nothing is lost, it only read)."""
@@ -90,7 +140,7 @@ def place(url: URL) -> tuple[object, ...]:
     """What two URLs of the same database have in common; an SQLite file may be spelled in many ways."""
     if url.get_backend_name() == "sqlite":
         return (os.path.realpath(url.database or ""),)
-    return url.host, url.port, url.database
+    return url.host, url.port, url.database, url.query.get("host"), url.query.get("port")
 
 
 _NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(\w*)\$.*?\$\1\$", re.DOTALL)
@@ -104,3 +154,22 @@ def transaction_command(statement: str) -> str | None:
     """The first command in `statement` that would end a transaction, in capitals; None if there is none."""
     found = _COMMAND.search(_NOISE.sub(" ", statement))
     return " ".join(found.group(1).upper().split()) if found else None
+
+
+_ROW_LOCK = re.compile(r"\bfor\s+(no\s+key\s+|key\s+)?(update|share)\b", re.IGNORECASE)
+_CALL = re.compile(r"\b(\w+)\s*\(")
+_HARMLESS = frozenset(
+    word
+    for line in (
+        "and as avg by cast coalesce count distinct exists extract from group having in join length like lower max min",
+        "not on or order over partition row_number select substr sum then trim union upper using values varchar when",
+        "where with",
+    )
+    for word in line.split()
+)
+
+
+def is_plain_query(statement: str) -> bool:
+    """Whether this SELECT locks no row, and calls nothing but functions that are known to write nothing."""
+    statement = _NOISE.sub(lambda found: " quoted" if found[0].startswith('"') else " ", statement)
+    return not _ROW_LOCK.search(statement) and all(name.lower() in _HARMLESS for name in _CALL.findall(statement))

@@ -44,13 +44,14 @@ class Postponed:
     """Back to waiting, to start again `after` this long.
 
     `keeps_writes`: what the job wrote so far is committed now (it waits for others). `returns_attempt`: this
-    start does not count. `awaits`: ids of jobs that must end first.
+    start does not count. `awaits`: ids of jobs that must end first. `is_interruption`: the database broke the run off.
     """
 
     after: timedelta
     reason: str
     returns_attempt: bool = False
     keeps_writes: bool = False
+    is_interruption: bool = False
     awaits: tuple[str, ...] = ()
 
 

@@ -1,15 +1,25 @@
 """The moving parts of one processor, opened in order and closed in reverse."""
 
+import contextlib
 from collections.abc import Callable
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
+from bookbot_worker.condition import Condition
 from bookbot_worker.driver_guard import guard_driver
+from bookbot_worker.jobs.registry import Registry
+from bookbot_worker.lease import Lease
+from bookbot_worker.maintenance.heartbeat import Heartbeat
+from bookbot_worker.maintenance.rescuer import Rescuer
+from bookbot_worker.maintenance.supervisor import Supervisor
 from bookbot_worker.queue.candidates import Claimant
-from bookbot_worker.queue.workers import register_worker
+from bookbot_worker.queue.workers import close_worker, describe_worker
 from bookbot_worker.rule_events import watch
 from bookbot_worker.slots import Slots
+from bookbot_worker.telemetry.health import HealthServer
 from bookbot_worker.telemetry.log_writer import LogWriter
 from bookbot_worker.unit_of_work import guarded
 from bookbot_worker.wakeup import ChangeHints, change_hints
@@ -28,11 +38,19 @@ JOB_PATIENCE = 3600.0
 class Parts:
     """What a running processor consists of. Building it does no I/O; `start` does.
 
-    Two pools: one for the loop and the log writer, one for job code, so that jobs holding connections can never
-    keep the engine from settling others.
+    Three pools: one for the loop, the log writer and the rescuer; one for job code, so that jobs holding connections
+    can never keep the engine from settling others; one connection for the heartbeat, which waits for nobody.
     """
 
-    def __init__(self, settings: Settings, job_types: tuple[str, ...], work: Callable[[Attempt], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        condition: Condition,
+        at_work: AtWork,
+        work: Callable[[Attempt], None],
+    ) -> None:
+        lease = condition.lease
         self.worker_id = new_id()
         name = f"bookbot-worker:{self.worker_id[-8:]}"
         self.engine = make_engine(settings, application=name, pool_size=2, spare=1)
@@ -40,30 +58,59 @@ class Parts:
         jobs = make_engine(settings, application=name, pool_size=shared_by_jobs, spare=0, patience=JOB_PATIENCE)
         guard_driver(jobs)
         self.job_engine: Engine = guarded(jobs)
-        self.claimant = Claimant(self.worker_id, job_types, settings.queues)
+        self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
         self.slots: Slots[Attempt] = Slots(settings.concurrency, work)
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
-        self._settings = settings
+        self._beat_engine = _beat_engine(settings, name, lease)
+        worker = describe_worker(self.worker_id, settings, self.claimant.job_types)
+        self.heartbeat = Heartbeat(self._beat_engine, worker, lease, condition, settings.heartbeat_seconds)
+        self.rescuer = Rescuer(
+            self.engine, self.worker_id, lease, settings.rescue_seconds, lambda: self.heartbeat.server_seconds
+        )
+        self._supervisor = Supervisor(at_work)
+        self._health = (
+            HealthServer(settings.health_port, condition.why_not_ready, condition.status)
+            if settings.health_port
+            else None
+        )
 
     def start(self) -> ChangeHints:
         """Check the schema (SQLite: bring it up to date), announce the worker, begin to watch and to store logs.
 
-        Raises SchemaMismatch, or what the database says where it cannot be reached.
+        Raises SchemaMismatch, ConfigurationError, or what the database says where it cannot be reached.
         """
-        if is_postgresql(self.engine):
+        if is_postgresql(self.engine) or schema.is_newer(self.engine):
             schema.check(self.engine)
         else:
             schema.upgrade(self.engine)
         with self.job_engine.connect():
             pass  # the first connection of an engine asks the server about itself, and rolls back: not in a job
         watch()
-        register_worker(self.engine, self.worker_id, self._settings, self.claimant.job_types)
+        if self._health is not None:
+            self._health.start()
+        self.heartbeat.announce()
+        self.rescuer.start()
+        self._supervisor.start()
         self.log_writer.start()
         return change_hints(self.engine)
 
     def stop(self) -> None:
-        """Let threads end and close every connection."""
+        """Let threads end and close every connection; the heartbeat last, so that nobody rescues what we give back."""
         self.slots.close()
+        self.rescuer.stop()
+        self._supervisor.stop()
         self.log_writer.stop()
-        self.job_engine.dispose()
-        self.engine.dispose()
+        self.heartbeat.stop()
+        with contextlib.suppress(SQLAlchemyError):
+            close_worker(self.engine, self.worker_id)
+        if self._health is not None:
+            self._health.close()
+        for engine in (self.job_engine, self._beat_engine, self.engine):
+            engine.dispose()
+
+
+def _beat_engine(settings: Settings, name: str, lease: Lease) -> Engine:
+    """One connection, that commits every statement by itself (one round trip a beat), and gives up in time to retry."""
+    patience = min(settings.database_timeout_seconds, lease.seconds / 4)
+    engine = make_engine(settings, application=name, pool_size=1, spare=0, io_limit=patience)
+    return engine.execution_options(isolation_level="AUTOCOMMIT") if is_postgresql(engine) else engine

@@ -6,56 +6,63 @@ one job, in named steps. The processor knows no concrete job type, no LLM and no
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
+from bookbot_worker.condition import Condition
+from bookbot_worker.departure import Departure
 from bookbot_worker.execution import execute
 from bookbot_worker.failure_text import format_trace
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
+from bookbot_worker.lease import Lease
 from bookbot_worker.outage import Outage
-from bookbot_worker.outcomes import Cancelled, Errored, LostClaim, Outcome, keeps_writes
+from bookbot_worker.outcomes import Errored, Outcome, keeps_writes
+from bookbot_worker.overdue import must_recycle
 from bookbot_worker.parts import Parts
-from bookbot_worker.queue.backlog import Left, anything_left
+from bookbot_worker.queue.cancel import asked_to_stop
 from bookbot_worker.queue.claim import claim
-from bookbot_worker.queue.settle import settle_alone
-from bookbot_worker.queue.workers import mark_worker
+from bookbot_worker.queue.rescue import give_back_unknown
+from bookbot_worker.settling import settle_with_writes
+from bookbot_worker.until_empty import UntilEmpty
 from bookbot_worker.wakeup import Wakeup
-from shared.models import Job
+from shared import schema
 from shared.settings import Settings, load_settings
 
 log = structlog.get_logger()
 
-SHUTDOWN_GRACE = 10.0
-"""Seconds a job has to notice that the worker shuts down, after the drain time is over."""
-
-URGENT_GRACE = 1.0
-"""The same after a second request to stop."""
+STUCK_FACTOR = 4
+"""A turn of the loop that takes this many times the longest database call is hung."""
 
 
 class JobProcessor:
     """Runs jobs of the registered types until it is asked to stop.
 
-    `run()` blocks; `start()` and `stop()` do the same in a thread of their own, for a development server.
+    `run()` blocks; `start()` and `stop()` do the same in a thread of their own, for a development server. `exit_code`
+    is what a process should end with: 0, 75 (start a new one), 78 (a newer version is needed).
     """
 
     def __init__(self, settings: Settings | None = None, llm: Any = None) -> None:
         self.settings = settings or load_settings()
         self.registry = Registry()
         self.wakeup = Wakeup()
+        self.lease = Lease(self.settings.lease_seconds)
+        stuck_after = STUCK_FACTOR * self.settings.database_timeout_seconds
+        self.condition = Condition(self.lease, self.wakeup.wake, stuck_after)
         self.stop_requests = 0
+        self.exit_code = 0
         self.failure: BaseException | None = None
         self._llm = llm
-        self._at_work = AtWork(self.wakeup.wake)
-        self._outage = Outage()
+        self._at_work = AtWork(self.wakeup.wake, self.settings.stop_grace_seconds)
+        self._outage = Outage(self.condition)
+        self._leaving = threading.Event()
         self._next_look_for_cancels = 0.0
-        self._waits_for: Left | None = None
+        self._until_empty = UntilEmpty()
         self._thread: threading.Thread | None = None
 
     def register(self, name: str, job_class: type[BaseJob]) -> None:
@@ -64,12 +71,17 @@ class JobProcessor:
 
     def request_stop(self) -> None:
         """Finish what runs and end; a second request does not wait for it. Safe from any thread."""
-        self.note_stop_request()
+        self.stop_requests += 1
         self.wakeup.wake()
 
-    def note_stop_request(self) -> None:
-        """The same from a signal handler, which must take no lock: the thread it interrupts may hold it."""
-        self.stop_requests += 1
+    def toggle_pause(self) -> None:
+        """Claim nothing more, or claim again. Running jobs go on. Safe from any thread."""
+        self.condition.is_paused = not self.condition.is_paused
+        if self.condition.is_paused:
+            log.info("worker.paused")
+        else:
+            log.info("worker.resumed")
+        self.parts.heartbeat.nudge()
 
     def start(self) -> None:
         """Run in a background thread; what ends it early is kept in `failure`."""
@@ -100,41 +112,50 @@ class JobProcessor:
         try:
             while not self.stop_requests:
                 delay = self.cycle()
-                if until_empty and not self._at_work and self._is_empty():
+                if until_empty and self._at_work.is_idle and self._is_empty():
                     break
                 self._sleep(delay)
         finally:
             self.shutdown()
 
     def startup(self) -> None:
-        """Open the database, check the schema, register this worker, start the threads."""
-        self.parts = Parts(self.settings, tuple(self.registry), self._process_job)
+        """Open the database, check the schema, announce this worker, start the threads."""
+        self.parts = Parts(self.settings, self.registry, self.condition, self._at_work, self._process_job)
         self.wakeup.hints = self.parts.start()
         log.info("worker.started", worker_id=self.parts.worker_id, concurrency=self.settings.concurrency)
 
     def cycle(self) -> float:
-        """One turn: settle what has finished, pass on cancels, fill the free slots. Returns the seconds to wait."""
+        """One turn: settle what has finished, heed the beat, fill the free slots. Returns the seconds to wait."""
+        self.condition.turn_begins()
         try:
-            self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
+            has_settled = self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
+            has_heard = self._heed_beat()
             self._pass_on_cancels()
             claimed = self._claim()
-        except DBAPIError as error:
-            return self._outage.note(error)
-        self._outage.note_end()
-        busy = len(self._at_work)
-        self._at_work.add(claimed)
-        self.parts.slots.give(claimed, busy)
-        return self.settings.poll_seconds
+        except SQLAlchemyError as error:
+            delay = self._outage.note(error)
+        else:
+            if has_settled or has_heard or claimed:
+                self._outage.note_end()
+            busy = len(self._at_work)
+            self._at_work.add(claimed)
+            self.parts.slots.give(claimed, busy)
+            delay = self.settings.poll_seconds
+        self._take_stock()
+        self.condition.turn_ends()
+        return delay
 
     def shutdown(self) -> None:
         """Let running jobs finish for the drain time, then give them back, and let go of everything."""
         log.info("worker.stopping", running=len(self._at_work))
+        self.condition.is_draining = True
+        self.parts.heartbeat.nudge()
         self._drain()
+        self._leaving.set()
         self._give_back_running()
-        self._mark("stopped")
         self.parts.stop()
         self.wakeup.close()
-        log.info("worker.stopped", worker_id=self.parts.worker_id)
+        log.info("worker.stopped", worker_id=self.parts.worker_id, exit_code=self.exit_code)
 
     # The life of one job; runs in a slot
 
@@ -143,91 +164,87 @@ class JobProcessor:
         outcome: Outcome | None
         try:
             outcome = execute(attempt)
+            if not attempt.takes_the_end():
+                attempt.unit.discard()
+                return self._at_work.came_back(attempt)
             if keeps_writes(outcome) and attempt.unit.has_work():
-                outcome = self._settle_with_writes(attempt, outcome)
+                outcome = settle_with_writes(attempt, outcome, self._leaving)
         except BaseException as error:  # noqa: BLE001 - a fault of the engine must not cost the slot
+            attempt.takes_the_end()
             outcome = Errored(f"the worker failed: {type(error).__name__}", format_trace(error))
         attempt.unit.discard()
-        self._at_work.finish(attempt, outcome)
-
-    def _settle_with_writes(self, attempt: Attempt, outcome: Outcome) -> Outcome | None:
-        """Settle the job together with its writes. Returns what is left to settle: None, or the failure to do so.
-
-        The failure is settled with the next group, in a transaction that holds only the engine's own words. If
-        the commit had gone through without its answer arriving, that finds the claim gone and changes nothing.
-        """
-        try:
-            settle_alone(attempt.unit, attempt.settlement(outcome))
-        except LostClaim:
-            return Cancelled()  # if it was cancelled meanwhile; where the claim is really lost, this changes nothing
-        except Exception as error:  # noqa: BLE001 - whatever the job's writes make the database or a flush raise
-            return attempt.could_not_be_saved(error)
-        return None
+        return self._at_work.finish(attempt, outcome)
 
     # The steps of the loop
 
     def _claim(self) -> list[Attempt]:
         free = self.parts.slots.size - len(self._at_work)
-        if not free or self.stop_requests:
+        if free <= 0 or self.stop_requests or self.condition.is_paused or not self.lease.is_trusted:
             return []
         jobs = claim(self.parts.engine, self.parts.claimant, free)
         if jobs:
             log.info("job.claimed", count=len(jobs))
-        return [self._open(job) for job in jobs]
+        engine, watch = self.parts.job_engine, self.parts.log_writer.watch
+        return [Attempt.open(job, self.registry, engine, watch, self._llm, self.lease) for job in jobs]
 
-    def _open(self, job: Job) -> Attempt:
-        """Everything one attempt needs; its session is made when it is first used."""
-        return Attempt.open(job, self.registry, self.parts.job_engine, self.parts.log_writer.watch, self._llm)
+    def _heed_beat(self) -> bool:
+        """Act on the answer to the last beat, if there is a new one."""
+        if (news := self.parts.heartbeat.take_news()) is None:
+            return False
+        beat, sent_at = news
+        if unknown := self._at_work.heed(beat, sent_at):
+            returned = give_back_unknown(self.parts.engine, unknown)
+            log.warning("claim.in_doubt", jobs=returned)
+        if schema.is_outdated(beat.oldest_worker):
+            log.error("worker.outdated", needed=beat.oldest_worker)
+            self._end_with(78)
+        return True
 
     def _pass_on_cancels(self) -> None:
         """Looked up at every poll and at every hint of the database, not at every finished job."""
-        if self._at_work and time.monotonic() >= self._next_look_for_cancels:
+        if not self._at_work.is_idle and time.monotonic() >= self._next_look_for_cancels:
             self._next_look_for_cancels = time.monotonic() + self.settings.poll_seconds
-            self._at_work.pass_on_cancels(self.parts.engine, self.parts.worker_id)
+            self._at_work.pass_on_cancels(asked_to_stop(self.parts.engine, self.parts.worker_id))
+
+    def _take_stock(self) -> None:
+        """What the condition shows, and whether this process is worn out."""
+        condition = self.condition
+        condition.slots, condition.busy = self.parts.slots.size, len(self._at_work)
+        condition.leaked = self._at_work.leaked
+        condition.tell()
+        if must_recycle(condition.leaked, condition.slots):
+            self._end_with(75)
+
+    def _end_with(self, exit_code: int) -> None:
+        if not self.exit_code:
+            self.exit_code = exit_code
+            log.error("worker.recycling", exit_code=exit_code, leaked=self._at_work.leaked)
+            self.request_stop()
 
     def _sleep(self, seconds: float) -> None:
         if self.wakeup.wait(seconds):
             self._next_look_for_cancels = 0.0
 
     def _is_empty(self) -> bool:
-        try:
-            left = anything_left(self.parts.engine, self.parts.claimant)
-        except DBAPIError:
-            return False
-        if left is not None and left != self._waits_for:
-            log.info("worker.waits", job_id=left.job_id, runs_on=left.worker_id)
-        self._waits_for = left
-        return left is None
+        return self._until_empty.is_reached(self.parts.engine, self.parts.claimant)
 
     # The end
 
     def _drain(self) -> None:
         """Wait for running jobs: first as long as the drain time allows, then until they notice their token."""
-        if self.stop_requests:
-            self._mark("draining")
-        deadline = time.monotonic() + self.settings.drain_seconds
-        is_asked = False
-        while self._at_work:
+        departure = Departure(self.settings.drain_seconds, self.settings.stop_grace_seconds)
+        while not self._at_work.is_idle:
             delay = self.cycle()
-            if not is_asked and (self.stop_requests > 1 or time.monotonic() >= deadline):
-                is_asked = True
-                deadline = time.monotonic() + (URGENT_GRACE if self.stop_requests > 1 else SHUTDOWN_GRACE)
+            if departure.must_ask(time.monotonic(), self.stop_requests):
                 self._at_work.stop_all(StopReason.SHUTDOWN)
-            if is_asked and time.monotonic() >= deadline:
+            if departure.is_over(time.monotonic()):
                 return
-            if self._at_work:
-                self._sleep(min(delay, max(deadline - time.monotonic(), 0.01)))
+            if not self._at_work.is_idle:
+                self._sleep(min(delay, departure.seconds_left(time.monotonic())))
 
     def _give_back_running(self) -> None:
-        self.parts.log_writer.stop()
-        self._try(lambda: self._at_work.give_back(self.parts.engine))
-
-    def _mark(self, state: str) -> None:
-        self._try(lambda: mark_worker(self.parts.engine, self.parts.worker_id, state))
-
-    def _try(self, act: Callable[[], None]) -> None:
-        """Something worth doing on the way out, that must not stop the way out."""
         try:
-            act()
-        except DBAPIError as error:
+            self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
+            self._at_work.give_back(self.parts.engine)
+        except SQLAlchemyError as error:
             self._outage.note(error)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from bookbot_worker.driver_guard import belongs_to
 from bookbot_worker.golden_rule import GUARDED, Rule, place, rule_in_force, transaction_command
 from bookbot_worker.job_session import JobSession
-from bookbot_worker.outcomes import GoldenRuleViolation
+from bookbot_worker.outcomes import GoldenRuleViolation, JobCancelled
 
 
 def watch() -> None:
@@ -35,6 +35,7 @@ def _rule_for(connection: Connection) -> Rule | None:
 def _on_begin(connection: Connection) -> None:
     own: Rule | None = connection.get_execution_options().get(GUARDED)
     if own is not None:
+        own.takes(connection)
         belongs_to(connection, own)
     elif (rule := _rule_for(connection)) is not None:
         rule.broken("a connection of its own to the same database; use self.session")
@@ -77,14 +78,20 @@ def _on_statement(
     rule = _rule_for(connection)
     if rule is None:
         return
+    if rule.is_fenced:
+        raise JobCancelled("fenced out")
     word = statement[:6].upper()
     if word in _DATA_WORDS and ";" not in statement:
-        if word != "SELECT":
+        if word == "SELECT":
+            rule.has_read(statement)
+        else:
             rule.begin_writing(connection)
         return
     if command := transaction_command(statement):
         rule.broken(f"the statement {command}")
-    if not _READING.match(statement):
+    if _READING.match(statement):
+        rule.has_read(statement)
+    else:
         rule.begin_writing(connection)
 
 

@@ -33,6 +33,8 @@ class UnitOfWork:
         self._engine = engine
         self._warn = warn
         self._session: JobSession | None = None
+        self.has_flushed = False
+        self._may_have_sent_writes = False
 
     @property
     def session(self) -> Session:
@@ -73,9 +75,33 @@ class UnitOfWork:
 
     def writable_connection(self) -> Connection:
         """The connection to settle on, in a transaction that may write."""
+        self._may_have_sent_writes = self._may_have_sent_writes or not self.rule.has_only_read()
         connection = self.session.connection()
         self.rule.begin_writing(connection)
         return connection
+
+    def flush(self) -> None:
+        """Send what is pending, as part of settle. From here on the session cannot do it again."""
+        self.has_flushed = bool(self.session.new or self.session.deleted or self.session.dirty)
+        self.session.flush()
+
+    def reopen(self) -> bool:
+        """After a settle that the database broke off: whether the session still holds all the job wrote, to try again.
+
+        It does as long as nothing had been sent, because then only reading was lost.
+        """
+        session = self._session
+        if self.has_flushed or self._may_have_sent_writes or session is None:
+            return False
+        self.rule.wrote = False
+        if (transaction := session.get_transaction()) is not None:
+            with self.rule.permitted():
+                transaction.close(invalidate=True)
+        return True
+
+    def fence(self) -> None:
+        """From another thread: nothing this attempt does reaches the database any more."""
+        self.rule.fence()
 
     def discard(self) -> None:
         """Drop everything the job wrote and give the connection back.
@@ -86,6 +112,7 @@ class UnitOfWork:
         if self._session is None:
             return
         session, self._session = self._session, None
+        self.rule.bury()
         with self.rule.permitted(), contextlib.suppress(Exception):
             if not self.rule.violation:
                 session.close()

@@ -73,6 +73,7 @@ def retry_job(job_id: str, *, session: Session | None = None) -> Job:
                     deadline_at=None,
                     cancel_requested_at=None,
                     losses=0,
+                    interruptions=0,
                     max_attempts=case((Job.max_attempts <= Job.attempt, Job.attempt + 1), else_=Job.max_attempts),
                     progress=0,
                     progress_message=None,

@@ -1,6 +1,9 @@
 """`run`: one worker process, until it is told to stop."""
 
-from typing import Any
+import contextlib
+import os
+import sys
+from typing import Any, NoReturn
 
 import click
 
@@ -20,16 +23,27 @@ from shared.settings import load_settings
     "--drain-timeout", "drain_seconds", type=Seconds(0, 86_400), metavar="SECONDS",
     help="How long running jobs may finish after SIGTERM.  [default: 300]",
 )  # fmt: skip
+@option(
+    "--health-port", type=click.IntRange(0, 65_535), help="Answer /livez and /readyz on this port.  [default: none]"
+)
 @click.option("--until-empty", is_flag=True, help="Exit when no job is due any more.")
-@click.pass_context
-def run(context: click.Context, /, until_empty: bool, **overrides: Any) -> None:
+def run(until_empty: bool, **overrides: Any) -> None:
     """Run a worker: claim jobs, execute them, settle them.
 
-    The first SIGTERM or Ctrl-C finishes what runs; the second gives it back to the queue and leaves.
+    The first SIGTERM or Ctrl-C finishes what runs; the second gives it back to the queue and leaves. SIGUSR2 pauses
+    and resumes claiming, SIGUSR1 prints the stacks of all threads.
     """
     from bookbot_worker.daemon import run_worker  # brings the whole worker; other commands start without it
     from bookbot_worker.telemetry.logging import configure_logging
 
     settings = load_settings(**{name: value for name, value in overrides.items() if value not in (None, ())})
     configure_logging(settings)
-    context.exit(run_worker(settings, until_empty=until_empty))
+    leave(run_worker(settings, until_empty=until_empty))
+
+
+def leave(code: int) -> NoReturn:
+    """End the process here: the interpreter would wait for threads that jobs have left behind, perhaps for ever."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

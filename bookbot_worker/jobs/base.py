@@ -6,7 +6,7 @@ writes reach the database together with its final state, or not at all.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -41,6 +41,10 @@ class Context(Protocol):
     @property
     def wait(self) -> Callable[[timedelta], None]: ...
     @property
+    def closing(self) -> Callable[[Callable[[], object]], AbstractContextManager[None]]: ...
+    @property
+    def before_spending(self) -> Callable[[], None]: ...
+    @property
     def llm(self) -> LLM | None: ...
 
 
@@ -56,6 +60,8 @@ class JobContext:
     parked: Callable[[], AbstractContextManager[None]]
     wait: Callable[[timedelta], None]
     llm: LLM | None = None
+    closing: Callable[[Callable[[], object]], AbstractContextManager[None]] = lambda _close: nullcontext()
+    before_spending: Callable[[], None] = lambda: None
 
 
 class BaseJob(ABC):
@@ -104,12 +110,22 @@ class BaseJob(ABC):
         with self.parked():
             self._context.wait(duration)
 
+    def closing_on_stop(self, close: Callable[[], object]) -> AbstractContextManager[None]:
+        """`with self.closing_on_stop(stream.close):` ends a wait that cannot look at the token.
+
+        When the job is asked to stop, `close` is called from another thread, at once; what the block raises then
+        becomes JobCancelled. A socket must be shut down (`socket.shutdown`), closing it wakes nobody.
+        """
+        return self._context.closing(close)
+
     @property
     def llm(self) -> JobLLM:
         """The LLM of this worker; asking it parks the job."""
         if self._context.llm is None:
             raise RuntimeError("this worker was started without an LLM")
-        return JobLLM(self._context.llm, self._context.parked, self.check_cancelled, self.log)
+        return JobLLM(
+            self._context.llm, self._context.parked, self.check_cancelled, self._context.before_spending, self.log
+        )
 
     def create_jobs(self, new_jobs: Sequence[NewJob]) -> list[Job]:
         """Enqueue further jobs; they appear together with this job's final state, or not at all."""

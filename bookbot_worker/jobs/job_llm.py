@@ -21,6 +21,7 @@ class JobLLM:
     author: LLM
     parked: Callable[[], AbstractContextManager[None]]
     check_cancelled: Callable[[], None]
+    before_spending: Callable[[], None]
     log: Log
 
     def complete(self, prompt: Prompt, on_text: Callable[[str], None] | None = None) -> Completion:
@@ -30,6 +31,7 @@ class JobLLM:
         """
         self.check_cancelled()
         with self.parked():
+            self.before_spending()
             completion = self.author.complete(
                 prompt, on_text=on_text or (lambda _piece: None), check=self.check_cancelled
             )

@@ -38,5 +38,9 @@ class Registry:
         """The type and class of `name`, which was registered (claims ask for no other)."""
         return self._classes[name]
 
+    def timeouts(self) -> tuple[tuple[str, float], ...]:
+        """How many seconds one run may take, by the name of the job type."""
+        return tuple((name, self._classes[name][0].timeout.total_seconds()) for name in self)
+
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._classes))

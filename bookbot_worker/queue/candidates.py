@@ -29,11 +29,15 @@ _WAITING: ColumnElement[str] = literal_column(f"'{JobState.WAITING}'")
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who claims: the worker's id, the job types it knows, the queues it serves (empty: all)."""
+    """Who claims: the worker's id, the job types it knows, the queues it serves (empty: all).
+
+    `timeouts`: how many seconds one run of a job of each type may take; types left out have no bound.
+    """
 
     worker_id: str
     job_types: tuple[str, ...]
     queues: tuple[str, ...] = ()
+    timeouts: tuple[tuple[str, float], ...] = ()
 
 
 @lru_cache(maxsize=8)

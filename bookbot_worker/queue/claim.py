@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, update
+from sqlalchemy import ColumnElement, Connection, Double, Engine, bindparam, case, cast, null, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from bookbot_worker.failpoints import reach
 from bookbot_worker.queue.candidates import Claimant, candidates
 from bookbot_worker.queue.locks import Candidate, take_locks
-from shared.clock import db_now
+from shared.clock import db_now, db_now_plus
 from shared.database import is_one_of
 from shared.ids import db_random_id
 from shared.models import JOBS, Job
@@ -35,20 +36,25 @@ def claim(engine: Engine, claimant: Claimant, limit: int) -> list[Job]:
         winners = take_locks(
             connection, [Candidate(row.job_id, row.lock_scope, row.book_id, row.chunk_id) for row in found]
         )
-        return _start(connection, claimant.worker_id, winners)
+        jobs = _start(connection, claimant, winners)
+        reach("claim.sent")
+    reach("claim.committed")
+    return jobs
 
 
-def _start(connection: Connection, worker_id: str, job_ids: Sequence[str]) -> list[Job]:
+def _start(connection: Connection, claimant: Claimant, job_ids: Sequence[str]) -> list[Job]:
     """Write the claim on the winners' rows."""
     if not job_ids:
         return []
-    rows = connection.execute(_started(connection.dialect.name), {"job_ids": job_ids, "worker": worker_id})
+    started = _started(connection.dialect.name, claimant.timeouts)
+    rows = connection.execute(started, {"job_ids": job_ids, "worker": claimant.worker_id})
     claimed = {row["job_id"]: _plain_job(row) for row in rows.mappings()}
     return [claimed[job_id] for job_id in job_ids if job_id in claimed]
 
 
-@lru_cache(maxsize=2)
-def _started(dialect: str) -> ReturningUpdate[Any]:
+@lru_cache(maxsize=8)
+def _started(dialect: str, timeouts: tuple[tuple[str, float], ...]) -> ReturningUpdate[Any]:
+    seconds: ColumnElement[Any] = case(dict(timeouts), value=JOBS.c.job_type) if timeouts else null()
     return (
         update(JOBS)
         .where(is_one_of(JOBS.c.job_id, "job_ids", dialect), JOBS.c.state == JobState.WAITING)
@@ -57,6 +63,7 @@ def _started(dialect: str) -> ReturningUpdate[Any]:
             claim_id=db_random_id(),
             worker_id=bindparam("worker"),
             started_at=db_now(),
+            deadline_at=db_now_plus(cast(seconds, Double)),
             attempt=JOBS.c.attempt + 1,
         )
         .returning(*JOBS.c)

@@ -105,6 +105,7 @@ def _values(settlement: Settlement) -> dict[str, Any]:
                 "progress_message": postponed.reason,
                 "after": postponed.after.total_seconds(),
                 "returned": int(postponed.returns_attempt),
+                "interrupted": int(postponed.is_interruption),
             }
     if settlement.log_count is not None:
         values["log_count"] = settlement.log_count
@@ -140,4 +141,6 @@ def _back_to_waiting() -> dict[str, Any]:
         "started_at": None,
         "run_at": db_now_plus(bindparam("new_after", type_=Float)),
         "attempt": JOBS.c.attempt - bindparam("new_returned", type_=Integer),
+        "interruptions": JOBS.c.interruptions + bindparam("new_interrupted", type_=Integer),
+        "max_attempts": JOBS.c.max_attempts + bindparam("new_interrupted", type_=Integer),
     }

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bookbot_worker.failpoints import reach
 from bookbot_worker.outcomes import Cancelled, Errored, Failed, LostClaim, Postponed
 from bookbot_worker.queue.final_state import write_states
 from bookbot_worker.queue.locks import release_locks
@@ -29,7 +30,10 @@ def settle_together(engine: Engine, settlements: Sequence[Settlement]) -> set[st
     Those not returned had lost their claim. Raises what the database raises; nothing is settled then.
     """
     with engine.begin() as connection:
-        return _write(connection, settlements)
+        settled = _write(connection, settlements)
+        reach("settle.commit_sent")
+    reach("settle.acked")
+    return settled
 
 
 def settle_alone(unit: UnitOfWork, settlement: Settlement) -> None:
@@ -40,22 +44,29 @@ def settle_alone(unit: UnitOfWork, settlement: Settlement) -> None:
     """
     with unit.rule.permitted():
         connection = unit.writable_connection()
-        if not _write(connection, [settlement], flush=unit.session.flush):
+        if not _write(connection, [settlement], flush=unit.flush):
             raise LostClaim(settlement.job_id)
+        reach("settle.commit_sent")
         unit.session.commit()
+    reach("settle.acked")
 
 
 def _write(
     connection: Connection, settlements: Sequence[Settlement], flush: Callable[[], None] | None = None
 ) -> set[str]:
+    reach("settle.begin")
     settled = write_states(connection, settlements, is_with_writes=flush is not None)
+    reach("settle.state")
     if not settled:
         return settled
     ours = [settlement for settlement in settlements if settlement.job_id in settled]
     if flush is not None:
         flush()
+        reach("settle.flushed")
     insert_lines(connection, [line for settlement in ours for line in settlement.lines])
+    reach("settle.logs")
     release_locks(connection, [settlement.holder for settlement in ours if settlement.holder.lock_scope])
+    reach("settle.locks")
     _await_others(connection, ours)
     ended_badly = [item.job_id for item in ours if isinstance(item.outcome, Failed | Errored | Cancelled)]
     if ended_badly:

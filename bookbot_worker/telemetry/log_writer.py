@@ -87,13 +87,17 @@ def insert_lines(connection: Connection, lines: list[LogLine]) -> None:
 
 
 def _store(connection: Connection, taken: list[Taken]) -> None:
+    """The rows are held until the lines are in: between a look and the insert, a rescue could end the run."""
     running = set(
         connection.scalars(
-            select(Job.claim_id).where(
+            select(Job.claim_id)
+            .where(
                 Job.job_id.in_([job_log.job_id for job_log, _, _ in taken]),
                 Job.claim_id.in_([job_log.claim_id for job_log, _, _ in taken]),
                 Job.state == JobState.RUNNING,
             )
+            .order_by(Job.job_id)
+            .with_for_update(read=True)
         )
     )
     ours = [item for item in taken if item[0].claim_id in running]

@@ -5,13 +5,25 @@ Events, not sentences. The names in use:
 | event | when |
 |---|---|
 | worker.started / worker.stopping / worker.stopped | the daemon's life |
+| worker.paused / worker.resumed | SIGUSR2: it claims nothing more, or again |
+| worker.cannot_work / worker.works_again | what keeps it from working, and its end |
+| worker.recycling | it ends so that a new process takes over: slots were lost, or a newer version is needed |
+| worker.outdated | the database was migrated, and asks for newer workers |
+| worker.forced_exit | it did not end by itself in the time it has, and was ended |
 | worker.failed | what ended a worker that runs in a thread of another program |
 | worker.waits | with --until-empty: for which job, and which worker runs it (none: it waits) |
 | job.claimed / job.settled / job.lost_claim | the engine's three acts on a job |
+| job.timeout / job.fenced_out | it runs too long; it did not stop when asked, and was given up |
+| job.rescued | it was taken from a worker that is dead |
+| job.settle_delayed / job.commit_confirmed | the database was away at its end; an answer was lost, not the commit |
 | job.unsettled | not even the failure of a job could be stored: it stays `running`; report this |
 | job.log | a line written with `self.log` |
+| claim.in_doubt | jobs were claimed, the answer was lost: they were given back |
+| beat.missed / beat.back | the worker could not say that it lives, and can again |
 | database.unreachable / database.back / listen.lost | trouble with the database, and its end |
+| listen.unavailable | a pooler stands between: jobs are found by polling |
 | joblog.delayed / joblog.failed | log lines could not be stored yet; they are kept |
+| service.failed | a turn of a periodic service failed; the next one comes |
 """
 
 import contextlib

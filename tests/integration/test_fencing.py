@@ -135,7 +135,7 @@ def test_a_late_worker_stores_no_lines_and_no_progress(engine: Engine, attempt: 
 
 
 def test_giving_back_a_lost_claim_changes_nothing(engine: Engine, attempt: Attempt) -> None:
-    at_work = AtWork(lambda: None)
+    at_work = AtWork(lambda: None, grace=1.0)
     at_work.add([attempt])
     claimed_anew(engine, attempt)
     before = everything(engine)

@@ -61,7 +61,7 @@ def test_a_hundred_waiting_jobs_hold_no_connection(postgres_settings: Settings) 
             with engine.connect() as connection:
                 connected, in_transaction = connection.execute(sessions).one()
             assert in_transaction == 0
-            assert connected <= 10
+            assert connected <= 13
             with Session(engine) as session:
                 assert session.query(Book).count() == 0
             server.answer.set()

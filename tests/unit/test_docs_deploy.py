@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bookbot_worker.cli.exit_codes import ExitCode
-from bookbot_worker.processor import SHUTDOWN_GRACE
+from bookbot_worker.daemon import LATE_END
 from shared.settings import Settings
 from tests.support.docs import ROOT, blocks
 
@@ -27,9 +27,14 @@ def service() -> dict[str, str]:
 
 
 def test_systemd_waits_longer_than_the_worker_drains() -> None:
-    drain = Settings.model_fields["drain_seconds"].default
-    assert int(service()["TimeoutStopSec"]) >= drain + SHUTDOWN_GRACE + 5
+    drain, grace = (Settings.model_fields[name].default for name in ("drain_seconds", "stop_grace_seconds"))
+    assert int(service()["TimeoutStopSec"]) >= drain + grace + LATE_END + 5
     assert service()["KillSignal"] == "SIGTERM"
+
+
+def test_a_worker_can_tell_that_another_one_s_process_is_gone() -> None:
+    """It needs the id of the boot, which is in /proc but belongs to no process."""
+    assert "ProcSubset" not in service()
 
 
 def test_a_wrong_setting_does_not_restart_for_ever() -> None:

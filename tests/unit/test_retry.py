@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bookbot_worker.outcomes import LONGEST_DELAY, Errored, Postponed, Retry, Snooze
-from bookbot_worker.retry import after_retry, backoff, outage_delay
+from bookbot_worker.retry import after_interruption, after_retry, backoff, outage_delay
 from shared.job_types import RetryPolicy
 
 pytestmark = pytest.mark.unit
@@ -42,9 +42,22 @@ def test_a_failed_attempt_counts_and_keeps_nothing() -> None:
     assert (outcome.returns_attempt, outcome.keeps_writes) == (False, False)
 
 
-@pytest.mark.parametrize(("tries", "least", "most"), [(1, 0.25, 0.5), (2, 0.5, 1), (6, 7.5, 15), (10_000, 7.5, 15)])
-def test_the_pause_of_an_outage_grows_to_fifteen_seconds(tries: int, least: float, most: float) -> None:
+@pytest.mark.parametrize(("tries", "least", "most"), [(1, 0.25, 0.5), (2, 0.5, 1), (6, 2.5, 5), (10_000, 2.5, 5)])
+def test_the_pause_of_an_outage_grows_to_five_seconds(tries: int, least: float, most: float) -> None:
     assert all(least <= outage_delay(tries) <= most for _ in range(200))
+
+
+@pytest.mark.parametrize(("before", "is_last"), [(0, False), (3, False), (4, True), (50, True)])
+def test_a_run_that_the_database_broke_off_is_tried_again_a_few_times(before: int, is_last: bool) -> None:
+    outcome = after_interruption("deadlock detected", before, "where")
+    if is_last:
+        message = f"the database broke off {before + 1} runs of this job: deadlock detected"
+        assert outcome == Errored(message, "where")
+    else:
+        assert isinstance(outcome, Postponed)
+        assert (outcome.is_interruption, outcome.keeps_writes, outcome.returns_attempt) == (True, False, False)
+        assert timedelta(0) <= outcome.after <= timedelta(seconds=30)
+        assert "deadlock detected" in outcome.reason
 
 
 def test_a_delay_in_the_past_is_none() -> None:

@@ -1,0 +1,65 @@
+"""The rescuer: looks every few seconds for jobs of workers that are dead. Runs in every worker; none is special."""
+
+from collections.abc import Callable
+
+import structlog
+from sqlalchemy import Engine
+
+from bookbot_worker.lease import Lease
+from bookbot_worker.maintenance.service import Service
+from bookbot_worker.orphans import Sign, may_rescue, obituary, sign_of_life
+from bookbot_worker.process_identity import is_gone
+from bookbot_worker.queue.rescue import BATCH, Dead, holders, rescue
+from bookbot_worker.queue.workers import forget_ended_workers
+
+log = structlog.get_logger()
+
+FORGETS_EVERY = 1000
+"""Turns between two looks for rows of workers that ended long ago."""
+
+
+class Rescuer(Service):
+    """`server_seconds` says how long the database server has been up, None where that means nothing."""
+
+    name = "rescuer"
+
+    def __init__(
+        self,
+        engine: Engine,
+        worker_id: str,
+        lease: Lease,
+        interval: float,
+        server_seconds: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        super().__init__(interval)
+        self._engine = engine
+        self._worker_id = worker_id
+        self._lease = lease
+        self._server_seconds = server_seconds
+        self._turns = 0
+
+    def run_once(self) -> None:
+        """Rescue what can be rescued now."""
+        dead = self._dead()
+        while dead:
+            rescued = rescue(self._engine, dead)
+            for one in rescued:
+                log.warning("job.rescued", job_id=one.job_id, worker_id=one.worker_id, fate=one.fate.name.lower())
+            dead = dead if len(rescued) == BATCH else []
+        if self._turns % FORGETS_EVERY == 0:
+            forget_ended_workers(self._engine)
+        self._turns += 1
+
+    def _dead(self) -> list[Dead]:
+        has_seen_others_beat = self._has_seen_others_beat()
+        found: list[Dead] = []
+        for holder in holders(self._engine, but_not=self._worker_id):
+            is_process_gone = holder.pid is not None and is_gone(holder.pid, holder.process)
+            sign = sign_of_life(holder, is_process_gone=is_process_gone)
+            if sign is not Sign.ALIVE and may_rescue(sign, has_seen_others_beat=has_seen_others_beat):
+                found.append(Dead(holder, sign, obituary(holder, sign)))
+        return found
+
+    def _has_seen_others_beat(self) -> bool:
+        up = self._server_seconds()
+        return self._lease.has_seen_others_beat and (up is None or up >= self._lease.seconds)
