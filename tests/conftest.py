@@ -22,6 +22,8 @@ from tests.support.postgres import execute, postgres
 
 SERVER = pytest.StashKey[object]()
 
+pytest_plugins = ["tests.support.fault_options"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the server once, in the process that hands out the tests."""

