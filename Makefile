@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo run test lint bench clean
+.PHONY: help demo run test lint faults mutants bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -34,6 +34,12 @@ lint: $(VENV)/installed-test ## style, types and import contracts
 
 test: lint ## the whole suite, on SQLite and a real PostgreSQL
 	$(BIN)/pytest $(ARGS)
+
+faults: $(VENV)/installed-test ## every fault case, also those that take minutes; ARGS="--seed N" replays one
+	$(BIN)/pytest tests/faults --all-faults --timeout 1200 $(ARGS)
+
+mutants: $(VENV)/installed-test ## remove each guard in turn and see its test fail
+	$(BIN)/python -m tests.mutants.run $(ARGS)
 
 bench: $(VENV)/installed-test ## first figures: throughput, enqueue rate, pick-up latency
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -114,7 +114,9 @@ class AtWork:
         for claim_id, attempt in self._running.items():
             if claim_id in beat.cancelled:
                 self._ask(attempt, StopReason.CANCEL)
-            elif claim_id not in beat.claims and attempt.opened_at < sent_at and attempt.stop.reason is None:
+            elif claim_id in beat.claims or attempt.is_ending or attempt.stop.reason is not None:
+                continue
+            elif attempt.opened_at < sent_at:
                 log.warning("job.lost_claim", job_id=attempt.job_id)
                 self._ask(attempt, StopReason.LOST)
         return {claim: job for claim, job in beat.claims.items() if claim not in self._running}

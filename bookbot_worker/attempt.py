@@ -114,6 +114,11 @@ class Attempt:
         """True for the first who asks: the thread that ran the job, or who fences it out. Only that one settles it."""
         return self._end.acquire(blocking=False)
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether somebody has taken the end: its thread is done with the job, or was parted with."""
+        return self._end.locked()
+
     def fence(self) -> None:
         """Part with a thread that does not stop: nothing it does counts any more, and its connection is cut."""
         self.is_fenced = True

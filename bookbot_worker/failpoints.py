@@ -63,7 +63,8 @@ def _fail() -> None:
 
 _ACTIONS = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    # To this very thread: of a process the main thread is stopped first, and this one may go on for a moment.
+    "stop": lambda: signal.pthread_kill(threading.get_ident(), signal.SIGSTOP),
     "exit": lambda: os._exit(0),
     "hang": _hang,
     "raise": _fail,

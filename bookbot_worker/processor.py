@@ -18,6 +18,7 @@ from bookbot_worker.condition import Condition
 from bookbot_worker.departure import Departure
 from bookbot_worker.execution import execute
 from bookbot_worker.failure_text import format_trace
+from bookbot_worker.in_background import InBackground
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import Lease
@@ -40,7 +41,7 @@ STUCK_FACTOR = 4
 """A turn of the loop that takes this many times the longest database call is hung."""
 
 
-class JobProcessor:
+class JobProcessor(InBackground):
     """Runs jobs of the registered types until it is asked to stop.
 
     `run()` blocks; `start()` and `stop()` do the same in a thread of their own, for a development server. `exit_code`
@@ -56,14 +57,13 @@ class JobProcessor:
         self.condition = Condition(self.lease, self.wakeup.wake, stuck_after)
         self.stop_requests = 0
         self.exit_code = 0
-        self.failure: BaseException | None = None
         self._llm = llm
         self._at_work = AtWork(self.wakeup.wake, self.settings.stop_grace_seconds)
         self._outage = Outage(self.condition)
         self._leaving = threading.Event()
         self._next_look_for_cancels = 0.0
         self._until_empty = UntilEmpty()
-        self._thread: threading.Thread | None = None
+        self._has_started = False
 
     def register(self, name: str, job_class: type[BaseJob]) -> None:
         """Run jobs of type `name` with `job_class`. Raises ConfigurationError where the two do not fit."""
@@ -81,25 +81,8 @@ class JobProcessor:
             log.info("worker.paused")
         else:
             log.info("worker.resumed")
-        self.parts.heartbeat.nudge()
-
-    def start(self) -> None:
-        """Run in a background thread; what ends it early is kept in `failure`."""
-        self._thread = threading.Thread(target=self._run_in_thread, name="job-processor", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask the background thread to finish what runs, and wait for it."""
-        self.request_stop()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run_in_thread(self) -> None:
-        try:
-            self.run()
-        except BaseException as error:  # noqa: BLE001 - kept for whoever started the thread
-            self.failure = error
-            log.error("worker.failed", reason=str(error))
+        if self._has_started:
+            self.parts.heartbeat.nudge()
 
     # The daemon in three verbs
 
@@ -110,7 +93,7 @@ class JobProcessor:
         """
         self.startup()
         try:
-            while not self.stop_requests:
+            while not self._must_end:
                 delay = self.cycle()
                 if until_empty and self._at_work.is_idle and self._is_empty():
                     break
@@ -122,6 +105,7 @@ class JobProcessor:
         """Open the database, check the schema, announce this worker, start the threads."""
         self.parts = Parts(self.settings, self.registry, self.condition, self._at_work, self._process_job)
         self.wakeup.hints = self.parts.start()
+        self._has_started = True
         log.info("worker.started", worker_id=self.parts.worker_id, concurrency=self.settings.concurrency)
 
     def cycle(self) -> float:
@@ -179,7 +163,7 @@ class JobProcessor:
 
     def _claim(self) -> list[Attempt]:
         free = self.parts.slots.size - len(self._at_work)
-        if free <= 0 or self.stop_requests or self.condition.is_paused or not self.lease.is_trusted:
+        if free <= 0 or self._must_end or self.condition.is_paused or not self.lease.is_trusted:
             return []
         jobs = claim(self.parts.engine, self.parts.claimant, free)
         if jobs:
@@ -219,7 +203,11 @@ class JobProcessor:
         if not self.exit_code:
             self.exit_code = exit_code
             log.error("worker.recycling", exit_code=exit_code, leaked=self._at_work.leaked)
-            self.request_stop()
+
+    @property
+    def _must_end(self) -> bool:
+        """Asked to, or for a reason of its own, which is no request: a first SIGTERM after it still drains."""
+        return bool(self.stop_requests or self.exit_code)
 
     def _sleep(self, seconds: float) -> None:
         if self.wakeup.wait(seconds):

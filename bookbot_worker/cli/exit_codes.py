@@ -4,11 +4,15 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command's exit tells a script; 78 is EX_CONFIG of sysexits.h, which systemd does not restart on."""
+    """What a command's exit tells a script; 75 and 78 are EX_TEMPFAIL and EX_CONFIG of sysexits.h.
+
+    After 75 whoever supervises should start a new worker; after 78 that would not help.
+    """
 
     OK = 0
     FAILED = 1
     USAGE = 2
     NOT_FOUND = 3
+    RECYCLE = 75
     CONFIGURATION = 78
     INTERRUPTED = 130

@@ -19,7 +19,7 @@ from bookbot_worker.telemetry.log_writer import insert_lines
 from shared.clock import db_now
 from shared.database import announce_jobs, read_only
 from shared.dependents import cancel_dependents
-from shared.models import JOBS, Job, JobLog, LlmCall, Worker
+from shared.models import IS_RUNNING, JOBS, Job, JobLog, LlmCall, Worker
 from shared.states import JobState
 
 BATCH = 200
@@ -45,7 +45,7 @@ class Rescued:
 
 def holders(engine: Engine, but_not: str) -> list[Holder]:
     """Every worker, but this one, that has running jobs, also those without a row."""
-    held = select(Job.worker_id).where(Job.state == JobState.RUNNING, Job.worker_id != but_not).distinct().subquery()
+    held = select(Job.worker_id).where(IS_RUNNING, Job.worker_id != but_not).distinct().subquery()
     has_lease = func.coalesce(Worker.lease_until > db_now(), False)
     query = select(
         held.c.worker_id, Worker.name, Worker.hostname, Worker.pid, Worker.process, Worker.state, has_lease
@@ -87,7 +87,7 @@ def give_back_unknown(engine: Engine, claims: Mapping[str, str]) -> int:
 def _lock_jobs(connection: Connection, *which: Any) -> Sequence[Row[Any]]:
     query = (
         select(*(JOBS.c[name] for name in _NEEDED))
-        .where(Job.state == JobState.RUNNING, *which)
+        .where(IS_RUNNING, *which)
         .order_by(Job.job_id)
         .limit(BATCH)
         .with_for_update(skip_locked=True)

@@ -17,9 +17,8 @@ from bookbot_worker.failpoints import reach
 from bookbot_worker.process_identity import identity
 from shared.clock import db_now, db_now_plus
 from shared.database import is_postgresql
-from shared.models import Job, SchemaInfo, Worker
+from shared.models import IS_RUNNING, Job, SchemaInfo, Worker
 from shared.settings import Settings
-from shared.states import JobState
 from shared.version import __version__
 
 FORGET_AFTER = 24 * 3600.0
@@ -93,7 +92,7 @@ def _answer(worker_id: str, connection: Connection) -> Select[Any, Any, Any, Any
         Job.claim_id,
         Job.job_id,
         Job.cancel_requested_at.is_not(None).label("is_cancelled"),
-    ).outerjoin(Job, and_(Job.worker_id == worker_id, Job.state == JobState.RUNNING))
+    ).outerjoin(Job, and_(Job.worker_id == worker_id, IS_RUNNING))
 
 
 def close_worker(engine: Engine, worker_id: str) -> None:
@@ -105,7 +104,7 @@ def close_worker(engine: Engine, worker_id: str) -> None:
 
 def forget_ended_workers(engine: Engine) -> None:
     """Delete the rows of workers that ended long ago and hold nothing."""
-    holds = select(1).where(Job.worker_id == Worker.worker_id, Job.state == JobState.RUNNING).exists()
+    holds = select(1).where(Job.worker_id == Worker.worker_id, IS_RUNNING).exists()
     long_ago = func.coalesce(Worker.lease_until, Worker.heartbeat_at) < db_now_plus(-FORGET_AFTER)
     with engine.begin() as connection:
         connection.execute(delete(Worker).where(long_ago, ~holds))

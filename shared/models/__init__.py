@@ -2,7 +2,7 @@
 
 from shared.models.base import Base
 from shared.models.books import CHUNK_TYPES, Book, Chunk, OutputFile
-from shared.models.jobs import Job, JobDependency, JobLog
+from shared.models.jobs import IS_RUNNING, Job, JobDependency, JobLog
 from shared.models.llm import LlmCall
 from shared.models.workers import Queue, Schedule, SchemaInfo, Worker
 
@@ -15,6 +15,7 @@ __all__ = [
     "BOOKS",
     "CHUNKS",
     "CHUNK_TYPES",
+    "IS_RUNNING",
     "JOBS",
     "Base",
     "Book",

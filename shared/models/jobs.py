@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, desc, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, desc, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.clock import db_now
@@ -114,6 +114,10 @@ class Job(Base):
 
     def __repr__(self) -> str:
         return f"<Job {self.job_id} {self.job_type} {self.state}>"
+
+
+IS_RUNNING: ColumnElement[bool] = Job.state == literal_column("'running'")
+"""As text, not as a parameter: a prepared plan must know it to use the partial index on running jobs."""
 
 
 class JobDependency(Base):

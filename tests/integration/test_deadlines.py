@@ -163,7 +163,7 @@ def test_when_half_the_slots_are_lost_the_worker_drains_and_asks_for_a_new_proce
     with running(processor):
         jobs = [enqueue(engine, hangs, book_id=add_book(engine)) for _ in range(2)]
         eventually(lambda: all(row(engine, job).completed_at for job in jobs))
-        eventually(lambda: processor.stop_requests)
+        eventually(lambda: processor.exit_code)
         later = enqueue(engine, Quick)
     assert processor.exit_code == 75
     assert row(engine, later).state == "waiting"

@@ -239,7 +239,7 @@ def test_a_worker_that_is_too_old_for_the_schema_finishes_and_ends_with_78(setti
         eventually(lambda: row(engine, job_id).state == "running")
         with engine.begin() as connection:
             connection.execute(update(SchemaInfo).values(oldest_worker="9999"))
-        eventually(lambda: processor.stop_requests)
+        eventually(lambda: processor.exit_code)
         later = enqueue(engine, Lingers)
         Lingers.go.set()
         eventually(lambda: row(engine, job_id).state == "completed")
