@@ -4,8 +4,9 @@ To add a job type: declare it in the catalogue, write its class, register it in 
 of your own named in BOOKBOT_JOBS, whose `register(processor)` is called here).
 """
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NoReturn
 
 from bookbot_worker.jobs.create_foundation import CreateFoundationJob
 from bookbot_worker.jobs.demo import DemoJob
@@ -72,11 +73,11 @@ def start_job_processor(app: Any = None) -> JobProcessor:
     return processor
 
 
-def run_worker(settings: Settings, *, until_empty: bool = False) -> int:
-    """Run a worker in the main thread until SIGTERM or SIGINT; returns the exit code of the process.
+def run_worker(settings: Settings, leave: Callable[[int], NoReturn], *, until_empty: bool = False) -> NoReturn:
+    """Run a worker in the main thread until SIGTERM or SIGINT, then `leave` with the exit code of the process.
 
-    Raises ConfigurationError or SchemaMismatch where it cannot start. Once it was asked to stop it returns in bounded
-    time, or ends the process.
+    Raises ConfigurationError or SchemaMismatch where it cannot start. Once it was asked to stop it leaves in bounded
+    time, and while it still listens: a late signal must not become what the process has died of.
     """
     processor = build_processor(settings)
     last_resort = LastResort()
@@ -89,6 +90,6 @@ def run_worker(settings: Settings, *, until_empty: bool = False) -> int:
     try:
         with listening(stop, processor.toggle_pause):
             processor.run(until_empty=until_empty)
+            leave(processor.exit_code)
     finally:
         last_resort.disarm()
-    return processor.exit_code

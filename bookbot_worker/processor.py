@@ -176,8 +176,8 @@ class JobProcessor(InBackground):
         if (news := self.parts.heartbeat.take_news()) is None:
             return False
         beat, sent_at = news
-        if unknown := self._at_work.heed(beat, sent_at):
-            returned = give_back_unknown(self.parts.engine, unknown)
+        unknown = self._at_work.heed(beat, sent_at)  # also those that were settled while the answer was under way
+        if unknown and (returned := give_back_unknown(self.parts.engine, unknown)):
             log.warning("claim.in_doubt", jobs=returned)
         if schema.is_outdated(beat.oldest_worker):
             log.error("worker.outdated", needed=beat.oldest_worker)

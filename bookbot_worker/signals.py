@@ -25,7 +25,8 @@ from types import FrameType
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _HEARD = (*STOP_SIGNALS, signal.SIGUSR2)
-_THE_END = b"\0"
+_THE_END = 0
+"""Written to the pipe when nobody listens any more; no signal has this number."""
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def listening(on_stop: Callable[[], None], on_pause: Callable[[], None]) -> Iter
             for number, handler in previous.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(previous_fd)
-            os.write(write_fd, _THE_END)
+            os.write(write_fd, bytes([_THE_END]))
             listener.join()
             os.close(read_fd)
             os.close(write_fd)
@@ -59,8 +60,10 @@ def _nothing(_number: int, _frame: FrameType | None) -> None:
 
 
 def _listen(read_fd: int, acts: dict[int, Callable[[], None]]) -> None:
-    while (noted := os.read(read_fd, 64)) != _THE_END:
-        for number in noted:
+    while True:
+        for number in os.read(read_fd, 64):
+            if number == _THE_END:
+                return
             if (act := acts.get(number)) is not None:
                 act()
 

@@ -38,7 +38,7 @@ def run(until_empty: bool, **overrides: Any) -> None:
 
     settings = load_settings(**{name: value for name, value in overrides.items() if value not in (None, ())})
     configure_logging(settings)
-    leave(run_worker(settings, until_empty=until_empty))
+    run_worker(settings, leave, until_empty=until_empty)
 
 
 def leave(code: int) -> NoReturn:

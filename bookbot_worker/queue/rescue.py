@@ -66,6 +66,7 @@ def rescue(engine: Engine, dead: Sequence[Dead]) -> list[Rescued]:
             row: _rescue_one(connection, row, by_id[row.worker_id]) for row in orphans if row.worker_id not in alive
         }
         _let_go(connection, rescued)
+        _close(connection, [name for name, one in by_id.items() if one.sign is Sign.GONE])
         return list(rescued.values())
 
 
@@ -173,6 +174,12 @@ def _let_go(connection: Connection, rescued: Mapping[Row[Any], Rescued]) -> None
     if lost := [one.job_id for one in rescued.values() if one.fate is not Fate.RUN_AGAIN]:
         cancel_dependents(connection, lost)
     announce_jobs(connection)
+
+
+def _close(connection: Connection, worker_ids: Sequence[str]) -> None:
+    """Whoever looks at the workers need not wait for the lease of a process that is gone."""
+    if worker_ids:
+        connection.execute(update(Worker).where(Worker.worker_id.in_(worker_ids)).values(lease_until=db_now()))
 
 
 def _locks_of(row: Row[Any]) -> Candidate:

@@ -31,6 +31,7 @@ class LogWriter:
         self._interval = interval
         self._logs: dict[str, JobLog] = {}
         self._lock = threading.Lock()
+        self._is_delayed = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
 
@@ -66,8 +67,10 @@ class LogWriter:
                 _store(connection, taken)
             is_safe = True
         except DBAPIError as error:
-            log.warning("joblog.delayed", reason=str(error.orig).split("\n")[0], jobs=len(taken))
+            if not self._is_delayed:  # said once, not at every try of an outage
+                log.warning("joblog.delayed", reason=str(error.orig).split("\n")[0], jobs=len(taken))
         finally:
+            self._is_delayed = not is_safe
             for job_log, lines, progress in taken:
                 job_log.stored(lines, progress, is_safe=is_safe)
 

@@ -17,7 +17,7 @@ from bookbot_worker.outcomes import Completed
 from bookbot_worker.process_identity import identity
 from bookbot_worker.queue.rescue import Dead, give_back_unknown, rescue
 from bookbot_worker.queue.settle import settle_together
-from shared.clock import db_now_plus
+from shared.clock import db_now, db_now_plus
 from shared.control import cancel_job
 from shared.database import make_engine
 from shared.ids import new_id
@@ -142,6 +142,8 @@ def test_a_process_that_is_gone_is_rescued_from_at_once(engine: Engine) -> None:
     child.communicate()
     one.run_once()
     assert row(engine, job_id).state == "waiting"
+    with engine.connect() as connection:
+        assert connection.scalar(select(Worker.lease_until <= db_now()).where(Worker.worker_id == worker_id))
 
 
 def test_a_process_of_the_same_number_elsewhere_is_nobody_s_business(engine: Engine) -> None:
