@@ -7,6 +7,7 @@ so a listening connection that is silently dead costs one poll interval and noth
 
 import contextlib
 import os
+import random
 import selectors
 import sqlite3
 import threading
@@ -21,6 +22,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared.database import JOBS_CHANNEL, is_postgresql
 
 log = structlog.get_logger()
+
+RELISTEN_SECONDS = 1.0
+"""About so long after a failed attempt to listen the next one is made."""
 
 SQLITE_TICK = 0.02
 """Seconds between looks at SQLite's change counter: 4 µs each, so 0.02 % of a core."""
@@ -39,6 +43,9 @@ class ChangeHints(Protocol):
     def changed(self) -> bool:
         """Whether something changed since the last call."""
         ...
+
+    is_fresh: bool
+    """It has begun to watch just now: what changed before was not seen. For the reader to set to False."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -72,6 +79,9 @@ class Wakeup:
         with selectors.DefaultSelector() as selector:
             selector.register(self._read_fd, selectors.EVENT_READ)
             tick = self._watch_hints(selector)
+            if self.hints is not None and self.hints.is_fresh:
+                self.hints.is_fresh = False
+                return True
             while (left := deadline - time.monotonic()) > 0:
                 ready = selector.select(min(left, tick) if tick else left)
                 if any(key.fileobj == self._read_fd for key, _ in ready):
@@ -109,6 +119,7 @@ class SqliteChanges:
     """`PRAGMA data_version` changes whenever another connection commits to the file."""
 
     tick: float | None = SQLITE_TICK
+    is_fresh = False
 
     def __init__(self, engine: Engine) -> None:
         self._connection = _own_connection(engine)
@@ -147,13 +158,22 @@ class PostgresNotices:
         self._connection: Any = None
         self._engine = engine
         self._is_unavailable = False
-        self._listen()
+        self._next_try = 0.0
+        self.fileno()
+        self.is_fresh = False
 
     def fileno(self) -> int | None:
-        """The socket to select on, after an attempt to reconnect where it was lost; None where one cannot listen."""
-        if self._connection is None and not self._is_unavailable:
-            with contextlib.suppress(psycopg.Error, SQLAlchemyError):
+        """The socket to select on, after an attempt to reconnect where it was lost; None where one cannot listen.
+
+        The loop may turn thousands of times a second, so failed attempts are spread.
+        """
+        if self._connection is None and not self._is_unavailable and time.monotonic() >= self._next_try:
+            try:
                 self._listen()
+            except (psycopg.Error, SQLAlchemyError):
+                self._next_try = time.monotonic() + RELISTEN_SECONDS * (0.5 + random.random())  # noqa: S311 - jitter
+            else:
+                self.is_fresh = self._connection is not None
         return None if self._connection is None else int(self._connection.fileno())
 
     def changed(self) -> bool:

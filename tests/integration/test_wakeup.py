@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from psycopg import OperationalError
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -92,12 +93,34 @@ def test_when_the_listening_connection_is_lost_it_says_so_once_and_listens_again
         connection.execute(
             text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'listener'")
         )
-    assert wakeup.wait(NEVER), "what may have been missed is looked for"
+    assert wakeup.wait(NEVER), "it was lost: what may have been missed is looked for"
+    assert wakeup.wait(NEVER), "it listens again: what came in between is looked for"
     assert not wakeup.wait(0.1)
     add(engine)
     assert wakeup.wait(NEVER)
     wakeup.close()
     listener.dispose()
+    engine.dispose()
+
+
+def test_listening_in_vain_is_tried_again_later_not_at_every_turn(
+    postgres_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make_engine(postgres_settings)
+    tries: list[object] = []
+
+    def refused(_engine: Engine) -> None:
+        tries.append(None)
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("bookbot_worker.wakeup._own_connection", refused)
+    hints = change_hints(engine)
+    assert [hints.fileno() for _ in range(1000)] == [None] * 1000
+    assert len(tries) == 1
+    monkeypatch.undo()
+    eventually(lambda: hints.fileno() is not None)
+    assert hints.is_fresh
+    hints.close()
     engine.dispose()
 
 
