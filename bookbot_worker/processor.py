@@ -6,6 +6,7 @@ one job, in named steps. The processor knows no concrete job type, no LLM and no
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -145,19 +146,18 @@ class JobProcessor(InBackground):
 
     def _process_job(self, attempt: Attempt) -> None:
         """Execute, then settle: here where the job wrote something, else with the next group."""
-        outcome: Outcome | None
-        try:
-            outcome = execute(attempt)
-            if not attempt.takes_the_end():
-                attempt.unit.discard()
-                return self._at_work.came_back(attempt)
-            if keeps_writes(outcome) and attempt.unit.has_work():
-                outcome = settle_with_writes(attempt, outcome, self._leaving)
-        except BaseException as error:  # noqa: BLE001 - a fault of the engine must not cost the slot
-            attempt.takes_the_end()
-            outcome = Errored(f"the worker failed: {type(error).__name__}", format_trace(error))
+        outcome = _or_fault(lambda: execute(attempt))
+        if not attempt.takes_the_end():
+            attempt.unit.discard()
+            return self._at_work.came_back(attempt)
+        outcome = _or_fault(lambda: self._settle_here(attempt, outcome))
         attempt.unit.discard()
         return self._at_work.finish(attempt, outcome)
+
+    def _settle_here(self, attempt: Attempt, outcome: Outcome | None) -> Outcome | None:
+        if outcome is not None and keeps_writes(outcome) and attempt.unit.has_work():
+            return settle_with_writes(attempt, outcome, self._leaving)
+        return outcome
 
     # The steps of the loop
 
@@ -236,3 +236,11 @@ class JobProcessor(InBackground):
             self._at_work.give_back(self.parts.engine)
         except SQLAlchemyError as error:
             self._outage.note(error)
+
+
+def _or_fault(step: Callable[[], Outcome | None]) -> Outcome | None:
+    """What the step answers. A fault of the engine in it must not cost the slot, nor hold up the job."""
+    try:
+        return step()
+    except BaseException as error:  # noqa: BLE001 - see above
+        return Errored(f"the worker failed: {type(error).__name__}", format_trace(error))

@@ -49,7 +49,7 @@ CATCHES_EVERYTHING = {
     "bookbot_worker/failure_text.py:format_trace": "a traceback can be tampered with",
     "bookbot_worker/failure_text.py:readable": "a return value's __repr__ is job code",
     "bookbot_worker/in_background.py:_run_in_thread": "kept for whoever started the thread",
-    "bookbot_worker/processor.py:_process_job": "a fault of the engine must not cost the slot",
+    "bookbot_worker/processor.py:_or_fault": "a fault of the engine must not cost the slot",
     "bookbot_worker/settling.py:settle_with_writes": "whatever the job's writes make a flush raise",
     "bookbot_worker/maintenance/service.py:_run": "one bad turn must not end a service",
     "bookbot_worker/cancellation.py:closing": "looked at and raised again",
