@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
+from bookbot_worker.failpoints import reach
 from bookbot_worker.failure_text import why_not_saved
 from bookbot_worker.lease import boot_clock
 from bookbot_worker.outcomes import Cancelled, Errored, Outcome, Postponed
@@ -169,6 +170,7 @@ class AtWork:
         for attempt in leftovers:
             attempt.fence()  # else what it has sent would keep its rows locked against us
         if leftovers:
+            reach("release.sent")
             settle_group(engine, [attempt.settlement(given_back) for attempt in leftovers])
 
     def _ask(self, attempt: Attempt, reason: StopReason) -> None:

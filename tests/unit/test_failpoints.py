@@ -36,7 +36,8 @@ def test_the_names_are_those_of_the_places() -> None:
 
 
 def run(setting: str, times: int) -> subprocess.CompletedProcess[str]:
-    code = f"from bookbot_worker.failpoints import reach\nfor n in range({times}): print(n, flush=True); reach('run.enter')"
+    loop = f"for n in range({times}): print(n, flush=True); reach('run.enter')"
+    code = f"from bookbot_worker.failpoints import reach\n{loop}"
     environment = os.environ | {failpoints.VARIABLE: setting}
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
