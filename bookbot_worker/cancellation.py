@@ -39,7 +39,8 @@ class StopToken:
             closers, self._closers = self._closers, []
         self._fired.set()
         for close in closers:  # job code: it may block, and the loop must not
-            threading.Thread(target=_close, args=(close,), name="closes-on-stop", daemon=True).start()
+            with contextlib.suppress(RuntimeError):  # no thread to be had: the job is given up when its grace is over
+                threading.Thread(target=_close, args=(close,), name="closes-on-stop", daemon=True).start()
 
     def check(self) -> None:
         """Raises JobCancelled once the token has fired."""

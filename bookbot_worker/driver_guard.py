@@ -4,6 +4,7 @@ SQLAlchemy's events do not see `session.connection().connection.commit()` or a C
 worker's engine hands out psycopg and sqlite3 connections that ask first. Outside jobs they add one look-up.
 """
 
+import re
 from typing import Any
 
 import psycopg
@@ -15,6 +16,11 @@ from bookbot_worker.golden_rule import Rule, transaction_command
 from bookbot_worker.outcomes import JobCancelled
 from shared.database import connect_bounded
 from shared.io_deadline import BoundedConnection
+
+_OF_A_TRANSACTION = re.compile(
+    r"[\s(]*(select|insert|update|delete|with|values|savepoint|release|rollback|begin)\b", re.IGNORECASE
+)
+_OUTLASTS_IT = (";", "set_config", "advisory_lock", "into temp")
 
 
 def guard_driver(engine: Engine) -> None:
@@ -32,10 +38,13 @@ def belongs_to(connection: Connection, rule: Rule) -> None:
         driver.rule = rule
 
 
-def _belongs_to_nobody(connection: Any, _record: Any) -> None:
+def _belongs_to_nobody(connection: Any, record: Any) -> None:
+    """Back to the pool; not where a job may have changed the session (SET, PRAGMA, a lock): the next gets a new one."""
     if connection is not None and connection.rule is not None:
         connection.rule.lets_go()
         connection.rule = None
+        if connection.is_altered:
+            record.invalidate()
 
 
 def _forbid(connection: Any, act: str, *, by_flush: bool = False) -> None:
@@ -54,6 +63,13 @@ def _check(connection: Any, query: Any) -> None:
     text = query.decode(errors="replace") if isinstance(query, bytes) else str(query)
     if command := transaction_command(text):
         _forbid(connection, f"the statement {command}")
+    connection.is_altered = connection.is_altered or _may_outlast_its_transaction(text)
+
+
+def _may_outlast_its_transaction(statement: str) -> bool:
+    """Whether the session may not be as it was when the transaction is over; where in doubt, it is not."""
+    lowered = statement.lower()
+    return not _OF_A_TRANSACTION.match(statement) or any(mark in lowered for mark in _OUTLASTS_IT)
 
 
 class _PostgresCursor(psycopg.Cursor[Any]):
@@ -72,6 +88,7 @@ class _PostgresCursor(psycopg.Cursor[Any]):
 
 class _PostgresConnection(BoundedConnection):
     rule: Rule | None = None
+    is_altered = False
 
     def commit(self) -> None:
         _forbid(self, "commit()")
@@ -110,6 +127,7 @@ class _SqliteCursor(CuttableCursor):
 
 class _SqliteConnection(CuttableConnection):
     rule: Rule | None = None
+    is_altered = False
 
     def cursor(self, factory: Any = _SqliteCursor) -> Any:
         return super().cursor(factory)

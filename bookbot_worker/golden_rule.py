@@ -103,6 +103,11 @@ class Rule:
             if held is not None:
                 self._severed = cut_off(held)
 
+    def expire(self) -> None:
+        """The attempt has ended: threads it has left behind get no connection any more."""
+        with self._lock:
+            self.is_fenced = True
+
     def bury(self) -> None:
         """The attempt's thread has come back: close what was cut."""
         if self._severed is not None:

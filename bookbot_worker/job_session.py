@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, SessionTransaction
 
 from bookbot_worker.golden_rule import Rule
+from bookbot_worker.outcomes import JobCancelled
 
 
 class JobSession(Session):
@@ -14,6 +15,12 @@ class JobSession(Session):
     def __init__(self, engine: Engine, rule: Rule) -> None:
         super().__init__(engine, autoflush=False, expire_on_commit=False)
         self.rule = rule
+
+    def get_bind(self, *arguments: Any, **named: Any) -> Any:
+        """Where every statement comes by before it takes a connection: one that was refused later would be lost."""
+        if self.rule.is_fenced:
+            raise JobCancelled("fenced out")
+        return super().get_bind(*arguments, **named)
 
     def commit(self) -> None:
         self.rule.forbid("session.commit()")

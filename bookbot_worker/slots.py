@@ -25,13 +25,19 @@ class Slots(Generic[Item]):
         self._threads: list[threading.Thread] = []
 
     def give(self, items: list[Item], busy: int) -> None:
-        """Start `items`; `busy` is how many of those given before are not finished yet."""
-        for _ in range(min(self.size, busy + len(items)) - len(self._threads)):
-            thread = threading.Thread(target=self._serve, name=f"slot-{len(self._threads) + 1}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        """Start `items`; `busy` is how many of those given before are not finished yet.
+
+        Where the system has no thread to give, they wait for those there are, and for the next call.
+        """
         for item in items:
             self._items.put(item)
+        for _ in range(min(self.size, busy + len(items)) - len(self._threads)):
+            thread = threading.Thread(target=self._serve, name=f"slot-{len(self._threads) + 1}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return
+            self._threads.append(thread)
 
     def close(self) -> None:
         """Let every idle thread end; busy ones end after their item."""

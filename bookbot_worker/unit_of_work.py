@@ -109,6 +109,7 @@ class UnitOfWork:
         A connection whose transaction was tampered with is thrown away instead: SQLAlchemy holds it for finished
         and would return it to the pool with the transaction open, for the next job to commit.
         """
+        self.rule.expire()  # a thread of the job's that lives on would hold what it is given for ever
         if self._session is None:
             return
         session, self._session = self._session, None

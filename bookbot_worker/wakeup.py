@@ -24,7 +24,7 @@ from shared.database import JOBS_CHANNEL, is_postgresql
 log = structlog.get_logger()
 
 RELISTEN_SECONDS = 1.0
-"""About so long after a failed attempt to listen the next one is made."""
+"""About so long after a failed attempt to listen, or two in a row that did not last, the next one is made."""
 
 SQLITE_TICK = 0.02
 """Seconds between looks at SQLite's change counter: 4 µs each, so 0.02 % of a core."""
@@ -76,7 +76,7 @@ class Wakeup:
         """Sleep until woken, hinted, or `seconds` are over. Returns whether the database gave the hint."""
         is_hinted = False
         deadline = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # not epoll, which fails when a job has taken all descriptors
             selector.register(self._read_fd, selectors.EVENT_READ)
             tick = self._watch_hints(selector)
             if self.hints is not None and self.hints.is_fresh:
@@ -159,20 +159,26 @@ class PostgresNotices:
         self._engine = engine
         self._is_unavailable = False
         self._next_try = 0.0
+        self._listens_since = -RELISTEN_SECONDS
         self.fileno()
         self.is_fresh = False
 
     def fileno(self) -> int | None:
         """The socket to select on, after an attempt to reconnect where it was lost; None where one cannot listen.
 
-        The loop may turn thousands of times a second, so failed attempts are spread.
+        The loop may turn thousands of times a second, so failed attempts are spread; also those after a connection that
+        did not last, because its loss makes the loop turn (90 attempts a second where each was reset at once).
         """
-        if self._connection is None and not self._is_unavailable and time.monotonic() >= self._next_try:
+        now = time.monotonic()
+        if self._connection is None and not self._is_unavailable and now >= self._next_try:
+            pause = RELISTEN_SECONDS * (0.5 + random.random())  # noqa: S311 - jitter
             try:
                 self._listen()
             except (psycopg.Error, SQLAlchemyError):
-                self._next_try = time.monotonic() + RELISTEN_SECONDS * (0.5 + random.random())  # noqa: S311 - jitter
+                self._next_try = now + pause
             else:
+                self._next_try = now + pause if now < self._listens_since + RELISTEN_SECONDS else now
+                self._listens_since = now
                 self.is_fresh = self._connection is not None
         return None if self._connection is None else int(self._connection.fileno())
 

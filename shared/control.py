@@ -26,11 +26,11 @@ def cancel_job(job_id: str, *, session: Session | None = None) -> JobState:
     with joined(session) as target:
         target.flush()
         connection = target.connection()
-        state = _lock(connection, job_id)
-        children = _active_children(connection, job_id)
-        if state.is_terminal and not children:
+        states = _lock_family(connection, job_id)
+        state = states[job_id]
+        if all(one.is_terminal for one in states.values()):
             raise Conflict(f"job {job_id} is already {state}; there is nothing to cancel")
-        family = [job_id, *children]
+        family = [one for one, its_state in states.items() if one == job_id or not its_state.is_terminal]
         connection.execute(
             update(Job)
             .where(Job.job_id.in_(family), Job.state == JobState.WAITING)
@@ -100,17 +100,27 @@ def _lock(connection: Connection, job_id: str) -> JobState:
     return JobState(state)
 
 
-def _active_children(connection: Connection, job_id: str) -> list[str]:
-    """Ids of all jobs that descend from this one and have not ended, in job_id order within a generation."""
-    found: list[str] = []
-    generation = [job_id]
+def _lock_family(connection: Connection, job_id: str) -> dict[str, JobState]:
+    """Lock the job and all that descends from it, and return their states. Raises NotFound.
+
+    In job_id order, whoever is whose child, as a group is locked that is settled: any other could deadlock with it.
+    """
+    states: dict[str, JobState] = {}
+    while missing := _family(connection, job_id) - states.keys():  # again, for those born while we waited
+        rows = select(Job.job_id, Job.state).where(Job.job_id.in_(missing)).order_by(Job.job_id).with_for_update()
+        found = {row.job_id: JobState(row.state) for row in connection.execute(rows)}
+        states |= found
+        if not found:
+            break
+    if job_id not in states:
+        raise NotFound("job", job_id)
+    return states
+
+
+def _family(connection: Connection, job_id: str) -> set[str]:
+    """The job's id and those of all that descend from it."""
+    family, generation = set[str](), {job_id}
     while generation:
-        rows = connection.execute(
-            select(Job.job_id, Job.state)
-            .where(Job.parent_job_id.in_(generation))
-            .order_by(Job.job_id)
-            .with_for_update()
-        ).all()
-        generation = [child_id for child_id, _ in rows]
-        found += [child_id for child_id, state in rows if not JobState(state).is_terminal]
-    return found
+        family |= generation
+        generation = set(connection.scalars(select(Job.job_id).where(Job.parent_job_id.in_(generation)))) - family
+    return family

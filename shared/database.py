@@ -11,11 +11,12 @@ refused at once with SQLITE_BUSY_SNAPSHOT, whatever busy_timeout says (measured:
 that only reads asks for `read_only(engine)` and begins deferred, so that readers never wait for writers.
 """
 
+import json
 import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import psycopg
@@ -105,6 +106,7 @@ def make_engine(
         "max_overflow": spare,
         "pool_timeout": patience,
         "hide_parameters": True,
+        "json_serializer": partial(json.dumps, allow_nan=False, ensure_ascii=False),  # as JSONB: no NaN, no surrogate
     }
     if url.get_backend_name() == "sqlite":
         turn = {"timeout": min(limit, 86_400), "check_same_thread": False}

@@ -73,12 +73,13 @@ def rescue(engine: Engine, dead: Sequence[Dead]) -> list[Rescued]:
 def give_back_unknown(engine: Engine, claims: Mapping[str, str]) -> int:
     """Put jobs back that run under this worker's name, but not in it: the answer to their claim was lost.
 
-    `claims` is claim_id → job_id. They have not been started, so the attempt does not count.
+    `claims` is claim_id → job_id. They have not been started, so the attempt does not count; nor does it where a
+    failover has lost their end, and only lines that were stored meanwhile tell of their run.
     """
     with engine.begin() as connection:
         rows = _lock_jobs(connection, Job.job_id.in_(claims.values()), Job.claim_id.in_(claims))
         values = _waiting_again("its claim was in doubt") | {"attempt": JOBS.c.attempt - 1}
-        returned = [row for row in rows if _change(connection, row, values)]
+        returned = [row for row in rows if _change(connection, row, values | {"log_count": _last_seq(connection, row)})]
         release_locks(connection, [_locks_of(row) for row in returned])
         if returned:
             announce_jobs(connection)
@@ -150,11 +151,17 @@ def _waiting_again(why: str) -> dict[str, Any]:
 
 def _write_line(connection: Connection, row: Row[Any], message: str) -> int:
     """Add the run's last line, after those that were stored while it ran; returns its number."""
-    of_claim = select(func.max(JobLog.seq)).where(JobLog.job_id == row.job_id, JobLog.claim_id == row.claim_id)
-    seq: int = max(connection.scalar(of_claim) or 0, row.log_count) + 1
+    seq = _last_seq(connection, row) + 1
     now = connection.scalar(select(db_now()))
     assert now is not None  # noqa: S101 - a clock has always an answer
     insert_lines(connection, [LogLine(row.job_id, row.claim_id, row.attempt, seq, "WARNING", message, None, now)])
+    return seq
+
+
+def _last_seq(connection: Connection, row: Row[Any]) -> int:
+    """The number of the job's last line that is stored; its row knows those of ended runs only."""
+    of_claim = select(func.max(JobLog.seq)).where(JobLog.job_id == row.job_id, JobLog.claim_id == row.claim_id)
+    seq: int = max(connection.scalar(of_claim) or 0, row.log_count)
     return seq
 
 
