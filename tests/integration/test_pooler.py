@@ -1,21 +1,17 @@
 """PgBouncer in transaction mode between everything and the server: it works the same, without a setting.
 
-The pooler is real. TEST_POOLER=required makes its absence a failure; continuous integration sets that.
+The pooler is real.
 """
 
 import contextlib
-import os
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import URL, Engine, make_url, text
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from bookbot_worker import BaseJob
@@ -27,65 +23,18 @@ from shared.io_deadline import BoundedConnection
 from shared.models import Book
 from shared.settings import Settings
 from shared.states import LockScope
-from tests.support.postgres import free_port, unprivileged
+from tests.support.pooler import SESSIONS, pooler
 from tests.support.running import enqueue, eventually, lines, processor_for, row, running
 
 pytestmark = pytest.mark.integration
-
-SESSIONS = 3
-"""Of the server, which all clients share: fewer than there are connections, so that they change hands all the time."""
-
-
-def pgbouncer() -> str:
-    """The program. Debian keeps it where only root looks."""
-    if found := shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin"):
-        return found
-    if os.environ.get("TEST_POOLER") == "required":
-        pytest.fail("TEST_POOLER=required, and pgbouncer is not installed")
-    pytest.skip("pgbouncer is not installed (TEST_POOLER=required makes this a failure)")
 
 
 @pytest.fixture
 def pooled_settings(postgres_settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     """Settings that lead through a pooler of this test's own."""
-    program = pgbouncer()
-    server = make_url(postgres_settings.database_url.get_secret_value())
-    port = free_port()
-    password = f"password={server.password}" if server.password else ""
-    config = tmp_path / "pgbouncer.ini"
-    config.write_text(
-        f"""
-        [databases]
-        {server.database} = host={server.host} port={server.port} user={server.username} {password}
-        [pgbouncer]
-        listen_addr = 127.0.0.1
-        listen_port = {port}
-        unix_socket_dir =
-        auth_type = any
-        pool_mode = transaction
-        default_pool_size = {SESSIONS}
-        """.replace("\n        ", "\n")
-    )
-    url = server.set(host="127.0.0.1", port=port)
-    with (tmp_path / "pgbouncer.log").open("w") as log:
-        pooler = subprocess.Popen(
-            [*unprivileged(), program, str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
-        eventually(lambda: answers(url) or pooler.poll() is not None)
-        assert pooler.poll() is None, (tmp_path / "pgbouncer.log").read_text()
-        through = SecretStr(url.render_as_string(hide_password=False))
+    with pooler(postgres_settings.database_url.get_secret_value(), tmp_path) as one:
+        through = SecretStr(one.url.render_as_string(hide_password=False))
         yield postgres_settings.model_copy(update={"database_url": through})
-    finally:
-        pooler.terminate()
-        pooler.wait(20)
-
-
-def answers(url: URL) -> bool:
-    with contextlib.suppress(psycopg.OperationalError):
-        psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False)).close()
-        return True
-    return False
 
 
 @pytest.fixture
