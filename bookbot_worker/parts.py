@@ -16,6 +16,7 @@ from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.maintenance.rescuer import Rescuer
 from bookbot_worker.maintenance.supervisor import Supervisor
 from bookbot_worker.queue.candidates import Claimant
+from bookbot_worker.queue.sessions import session_name
 from bookbot_worker.queue.workers import close_worker, describe_worker
 from bookbot_worker.rule_events import watch
 from bookbot_worker.slots import Slots
@@ -52,7 +53,7 @@ class Parts:
     ) -> None:
         lease = condition.lease
         self.worker_id = new_id()
-        name = f"bookbot-worker:{self.worker_id[-8:]}"
+        name = session_name(self.worker_id)
         self.engine = make_engine(settings, application=name, pool_size=2, spare=1)
         shared_by_jobs = min(settings.concurrency, JOB_CONNECTIONS)
         jobs = make_engine(settings, application=name, pool_size=shared_by_jobs, spare=0, patience=JOB_PATIENCE)

@@ -10,6 +10,7 @@ from bookbot_worker.maintenance.service import Service
 from bookbot_worker.orphans import Sign, may_rescue, obituary, sign_of_life
 from bookbot_worker.process_identity import is_gone
 from bookbot_worker.queue.rescue import BATCH, Dead, holders, rescue
+from bookbot_worker.queue.sessions import end_sessions
 from bookbot_worker.queue.workers import forget_ended_workers
 
 log = structlog.get_logger()
@@ -41,6 +42,9 @@ class Rescuer(Service):
     def run_once(self) -> None:
         """Rescue what can be rescued now."""
         dead = self._dead()
+        silent = [one.holder.worker_id for one in dead if one.sign is not Sign.STOPPED]
+        if ended := end_sessions(self._engine, silent, self._lease.seconds):
+            log.warning("session.ended", sessions=ended)
         while dead:
             rescued = rescue(self._engine, dead)
             for one in rescued:

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from bookbot_worker.jobs.base import BaseJob, BookJob
@@ -16,6 +17,7 @@ from bookbot_worker.orphans import Fate, Holder, Sign
 from bookbot_worker.outcomes import Completed
 from bookbot_worker.process_identity import identity
 from bookbot_worker.queue.rescue import Dead, give_back_unknown, rescue
+from bookbot_worker.queue.sessions import session_name
 from bookbot_worker.queue.settle import settle_together
 from shared.clock import db_now, db_now_plus
 from shared.control import cancel_job
@@ -24,7 +26,7 @@ from shared.ids import new_id
 from shared.models import Book, Job, LlmCall, Worker
 from shared.settings import Settings
 from tests.support.claims import add_book, add_worker, claimed, log_of
-from tests.support.running import enqueue, processor_for, row
+from tests.support.running import enqueue, eventually, processor_for, row
 
 pytestmark = pytest.mark.integration
 
@@ -279,6 +281,29 @@ def test_a_row_that_is_being_settled_is_skipped(postgres_settings: Settings) -> 
         settling.rollback()
     assert [row(engine, job).state for job in jobs] == ["running", "waiting"]
     engine.dispose()
+
+
+def test_a_transaction_that_a_dead_worker_left_open_is_ended_and_holds_up_no_rescue(
+    postgres_settings: Settings,
+) -> None:
+    """Its machine lost its power in the middle of a settle; the server would keep the row locked for hours."""
+    engine = make_engine(postgres_settings)
+    worker_id = add_worker(engine, lease=-1)
+    jobs = [enqueue(engine, Plain) for _ in range(2)]
+    claimed(engine, worker_id, Plain)
+    left_open = make_engine(postgres_settings, application=session_name(worker_id))
+    living = make_engine(postgres_settings, application=session_name(new_id()))
+    with left_open.connect() as settling, living.connect() as other:
+        settling.execute(select(Job.job_id).where(Job.job_id == jobs[0]).with_for_update())
+        other.execute(select(Job.job_id))
+        one = rescuer(engine)
+        one._lease.seconds = 0.2  # for which nothing must have happened in it
+        eventually(lambda: (one.run_once(), [row(engine, job).state for job in jobs])[1] == ["waiting", "waiting"])
+        with pytest.raises(OperationalError):
+            settling.execute(select(Job.job_id))
+        other.execute(select(Job.job_id))
+    for each in (engine, left_open, living):
+        each.dispose()
 
 
 def test_two_rescuers_lose_a_job_only_once(engine: Engine) -> None:
