@@ -36,6 +36,10 @@ _CLASSES = (
 
 _READ_ONLY = "25006"
 
+_NOT_SUPPORTED = "0A000"
+_STALE_PLAN = "RevalidateCachedQuery"
+"""Where the server finds, whatever its language, that a migration has changed a type a prepared statement returns."""
+
 _SQLITE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -82,6 +86,8 @@ def is_outage(error: BaseException) -> bool:
         return isinstance(driver, psycopg.InterfaceError) or (
             isinstance(driver, psycopg.OperationalError) and not is_of_statement
         )
+    if driver.sqlstate == _NOT_SUPPORTED:
+        return driver.diag.source_function == _STALE_PLAN
     return driver.sqlstate in _CONFLICTS | _SESSION_ENDED or driver.sqlstate.startswith(_CLASSES)
 
 

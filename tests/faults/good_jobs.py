@@ -39,6 +39,7 @@ def pause(job: BaseJob) -> None:
         job.wait(timedelta(seconds=seconds))
     if word := prop(job, "until", None):
         with job.parked():
+            witness_of(job).note("waits", job.job.job_id)
             while not witness_of(job).count(word):
                 threading.Event().wait(0.02)
                 job.check_cancelled()

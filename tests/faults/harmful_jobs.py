@@ -75,12 +75,17 @@ class KillsItself(Harmful):
 
 
 class Forks(Harmful):
-    """Its child ends at once, by `os._exit`, or with `exit`: true by SystemExit, which the worker's copy may catch."""
+    """Its child ends at once, or, as `child` says, by "exit", "raise" or "return": through the worker's own code."""
 
     def harm(self) -> None:
         if not (child := os.fork()):
-            if prop(self, "exit", False):
-                sys.exit(0)
+            match prop(self, "child", None):
+                case "exit":
+                    sys.exit(0)
+                case "raise":
+                    raise RuntimeError("in the child")
+                case "return":
+                    return
             os._exit(0)
         until = time.monotonic() + prop(self, "seconds", 2)
         while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < until:
@@ -135,6 +140,13 @@ class EatsThreads(Harmful):
             thread.join()
 
 
+class LeavesThread(Harmful):
+    """Starts a thread that the interpreter would wait for at its end, and does not end it."""
+
+    def harm(self) -> None:
+        threading.Thread(target=threading.Event().wait, args=(3600,)).start()
+
+
 class Spins(Harmful):
     """Keeps the interpreter busy, in Python."""
 
@@ -142,6 +154,20 @@ class Spins(Harmful):
         until = time.monotonic() + prop(self, "seconds", 2)
         while time.monotonic() < until:
             pass
+
+
+class Hogs(Harmful):
+    """Keeps the interpreter to itself, in C, as a regular expression does that finds no end: no other thread runs."""
+
+    def harm(self) -> None:
+        ctypes.PyDLL(None).usleep(int(prop(self, "seconds", 5) * 1_000_000))
+
+
+class Recurses(Harmful):
+    """RecursionError."""
+
+    def harm(self) -> None:
+        self.harm()
 
 
 class Retries(Harmful):

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from bookbot_worker import BaseJob, JobProcessor
 from shared.job_types import AnyProps, JobType, RetryPolicy
-from tests.faults import database_jobs, good_jobs, harmful_jobs
+from tests.faults import closing_jobs, database_jobs, good_jobs, harmful_jobs
 
 TIMEOUT_VARIABLE = "BOOKBOT_TEST_JOB_TIMEOUT"
 """Seconds one attempt may take; an hour where it is not set."""
@@ -24,6 +24,7 @@ CLASSES: dict[str, type[BaseJob]] = {
     "chunk_effect": good_jobs.ChunkEffect,
     "asks_llm": good_jobs.AsksLlm,
     "streams_llm": good_jobs.StreamsLlm,
+    "streams_with_closing": closing_jobs.StreamsWithClosing,
     "hangs": harmful_jobs.Hangs,
     "exits": harmful_jobs.Exits,
     "aborts": harmful_jobs.Aborts,
@@ -33,7 +34,10 @@ CLASSES: dict[str, type[BaseJob]] = {
     "eats_memory": harmful_jobs.EatsMemory,
     "eats_descriptors": harmful_jobs.EatsDescriptors,
     "eats_threads": harmful_jobs.EatsThreads,
+    "leaves_thread": harmful_jobs.LeavesThread,
     "spins": harmful_jobs.Spins,
+    "hogs": harmful_jobs.Hogs,
+    "recurses": harmful_jobs.Recurses,
     "retries": harmful_jobs.Retries,
     "snoozes": good_jobs.Snoozes,
     "quiet": database_jobs.Quiet,

@@ -1,62 +1,90 @@
-"""The same faults through PgBouncer in transaction mode, where no session belongs to anybody."""
+"""PgBouncer in transaction mode between the workers and a server: each of the three dies, and jobs are done once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
-from shared.settings import Settings
 from tests.faults.database import Database
+from tests.faults.trouble import AtWork, never, rescued, seconds_until_it_works, wait_until_they_wait
+from tests.support.durable import DurableServer
 from tests.support.fleet import Fleet
 from tests.support.invariants import check, watch
 from tests.support.pooler import Pooler, pooler
 
 pytestmark = pytest.mark.faults
 
-
-@pytest.fixture
-def between(database: Database, tmp_path: Path) -> Iterator[Pooler]:
-    """A pooler in front of the test's database."""
-    with pooler(database.settings.database_url.get_secret_value(), tmp_path, sessions=6) as one:
-        yield one
+Figures = Callable[[str, float], None]
 
 
 @pytest.fixture
-def pooled(database: Database, between: Pooler) -> Settings:
-    """Settings that lead through it."""
-    through = SecretStr(between.url.render_as_string(hide_password=False))
-    return database.settings.model_copy(update={"database_url": through})
+def between(durable: DurableServer, database: Database, tmp_path: Path) -> Iterator[Pooler]:
+    """The pooler. AtWork holds two of its six sessions, the rest change hands all the time."""
+    with pooler(str(database.engine.url.database), durable.port, tmp_path, sessions=6) as started:
+        yield started
 
 
-def test_the_jobs_of_a_killed_worker_run_again_through_a_pooler(
-    database: Database, fleet: Fleet, pooled: Settings
+def start(fleet: Fleet, through: Pooler, count: int) -> None:
+    fleet.start_many(count, env={"DATABASE_URL": through.url})
+    assert all(worker.events("listen.unavailable") for worker in fleet.workers)
+
+
+def test_a_worker_that_is_killed_behind_a_pooler_loses_its_jobs_to_another(
+    database: Database, between: Pooler, fleet: Fleet
 ) -> None:
-    first, _ = fleet.start_many(2, settings=pooled)
+    start(fleet, between, 1)
+    book = database.add_book()
+    held = [
+        database.add("effect", {"until": "go"}),
+        database.add("writes_early", {"until": "go"}),
+        database.add("book_effect", {"until": "go"}, book_id=book),
+    ]
+    wait_until_they_wait(database, held)
+    start(fleet, between, 1)
     with watch(database.engine):
-        jobs = database.add_many(6, "effect", {"seconds": 1.5})
-        jobs += [database.add("book_effect", {"seconds": 1.5}, book_id=database.add_book()) for _ in range(2)]
-        for job in jobs:
-            database.wait_for_start(job)
-        first.kill()
-        database.wait_until_ended(jobs)
-    assert {database.row(job).state for job in jobs} == {"completed"}
-    check(database.engine, ids=jobs)
+        fleet.workers[0].kill()
+        others = [*database.add_many(60, "effect"), *database.add_many(30, "quiet", {"m": 0})]
+        for job_id in held:
+            database.wait_for_start(job_id, 2)
+        database.witness.add("go")
+        database.wait_until_ended([*held, *others])
+    rows = [database.row(job_id) for job_id in held]
+    assert {(row.state, row.attempt, row.losses) for row in rows} == {("completed", 2, 1)}
+    assert {(database.row(job_id).state, database.starts(job_id)) for job_id in others} == {("completed", 1)}
+    check(database.engine, ids=[*held, *others])
 
 
 def test_a_pooler_that_is_killed_and_started_again_costs_no_job(
-    database: Database, fleet: Fleet, pooled: Settings, between: Pooler
+    database: Database, between: Pooler, fleet: Fleet, figures: Figures
 ) -> None:
-    [worker] = fleet.start_many(1, settings=pooled)
-    jobs = database.add_many(8, "effect", {"seconds": 1.0})
-    for job in jobs:
-        database.wait_for_start(job)
-    between.kill()
-    worker.wait_for_event("worker.cannot_work")
-    later = database.add("effect")
-    between.start()
-    database.wait_until_ended([*jobs, later])
-    assert {database.row(job).state for job in (*jobs, later)} == {"completed"}
-    assert database.row(later).attempt == 1
-    worker.wait_for_event("worker.works_again")
-    check(database.engine, ids=[*jobs, later])
+    start(fleet, between, 2)
+    jobs = AtWork.begin(database)
+    with watch(database.engine):
+        between.kill()
+        for worker in fleet.workers:
+            worker.wait_for_event("worker.cannot_work")
+        never(lambda: not all(worker.is_alive for worker in fleet.workers), 0.5)
+        between.start()
+        figures("first new job done after a pooler was started again", seconds_until_it_works(database))
+        jobs.go()
+        database.wait_until_ended(jobs.ids)
+    jobs.check_after_loss_of_connections()
+    assert not rescued(fleet)
+    check(database.engine, ids=jobs.ids)
+
+
+def test_a_server_that_falls_behind_a_pooler_costs_no_job(
+    durable: DurableServer, database: Database, between: Pooler, fleet: Fleet, figures: Figures
+) -> None:
+    """The pooler keeps its clients meanwhile, and lets them wait."""
+    start(fleet, between, 2)
+    jobs = AtWork.begin(database)
+    with watch(database.engine):
+        durable.kill()
+        durable.restart()
+        figures("first new job done after a server behind a pooler fell", seconds_until_it_works(database))
+        jobs.go()
+        database.wait_until_ended(jobs.ids)
+    jobs.check_after_loss_of_connections()
+    assert not rescued(fleet)
+    check(database.engine, ids=jobs.ids)

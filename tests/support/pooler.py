@@ -1,7 +1,4 @@
-"""A real PgBouncer in transaction mode, in front of a database of the tests.
-
-TEST_POOLER=required makes its absence a failure; continuous integration sets that.
-"""
+"""PgBouncer in transaction mode, in front of a server that a test hurts; killed and started again at will."""
 
 import contextlib
 import os
@@ -12,17 +9,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import URL, make_url
 
 from tests.support.postgres import free_port, unprivileged
+from tests.support.processes import kill_group, spawn
 from tests.support.running import eventually
 
-SESSIONS = 3
-"""Of the server, which all clients share: fewer than there are connections, so that they change hands all the time."""
 
-
-def pgbouncer() -> str:
-    """The program. Debian keeps it where only root looks."""
+def program() -> str:
+    """Debian keeps it where only root looks. TEST_POOLER=required makes its absence a failure."""
     if found := shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin"):
         return found
     if os.environ.get("TEST_POOLER") == "required":
@@ -31,57 +25,60 @@ def pgbouncer() -> str:
 
 
 class Pooler:
-    """One pooler for one database; `url` leads through it."""
+    """`sessions`: of the server, which all clients share; those that nobody uses are closed after a second."""
 
-    def __init__(self, server_url: str, folder: Path, sessions: int) -> None:
-        server = make_url(server_url)
-        port = free_port()
-        self.url: URL = server.set(host="127.0.0.1", port=port)
-        self._log = folder / "pgbouncer.log"
+    def __init__(self, database: str, port: int, folder: Path, sessions: int) -> None:
+        self.port = free_port()
+        self.log = folder / "pgbouncer.log"
+        self._database = database
         self._config = folder / "pgbouncer.ini"
-        password = f"password={server.password}" if server.password else ""
-        lines = (
-            "[databases]",
-            f"{server.database} = host={server.host} port={server.port} user={server.username} {password}",
-            "[pgbouncer]",
-            "listen_addr = 127.0.0.1",
-            f"listen_port = {port}",
-            "unix_socket_dir =",
-            "auth_type = any",
-            "pool_mode = transaction",
-            f"default_pool_size = {sessions}",
-        )
-        self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        self._command = [*unprivileged(), pgbouncer(), str(self._config)]
         self._process: subprocess.Popen[bytes] | None = None
+        settings = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": self.port,
+            "unix_socket_dir": "",
+            "auth_type": "any",
+            "pool_mode": "transaction",
+            "default_pool_size": sessions,
+            "server_idle_timeout": 1,
+            "server_login_retry": 1,
+        }
+        self._config.write_text(
+            f"[databases]\n{database} = host=127.0.0.1 port={port} user=test\n[pgbouncer]\n"
+            + "".join(f"{name} = {value}\n" for name, value in settings.items())
+        )
+
+    @property
+    def url(self) -> str:
+        """Leads through the pooler."""
+        return f"postgresql://test@127.0.0.1:{self.port}/{self._database}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        with self._log.open("a") as log:
-            process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._process = process
-        eventually(lambda: self._answers() or process.poll() is not None)
-        assert process.poll() is None, self._log.read_text()
+        """Start and wait until it answers."""
+        with self.log.open("ab") as log:
+            self._process = spawn([*unprivileged(), program(), str(self._config)], stdout=log, stderr=log)
+        eventually(self._answers)
 
     def kill(self) -> None:
-        """End it at once, and every connection through it."""
+        """End it at once: every client loses its connection, every session of the server its client."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait(20)
+            kill_group(self._process)
 
     def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.log.read_text()
         with contextlib.suppress(psycopg.OperationalError):
-            psycopg.connect(self.url.set(drivername="postgresql").render_as_string(hide_password=False)).close()
+            psycopg.connect(self.url, connect_timeout=5).close()
             return True
         return False
 
 
 @contextlib.contextmanager
-def pooler(server_url: str, folder: Path, sessions: int = SESSIONS) -> Iterator[Pooler]:
-    """A pooler at work in front of the database that `server_url` names."""
-    one = Pooler(server_url, folder, sessions)
-    one.start()
+def pooler(database: str, port: int, folder: Path, sessions: int) -> Iterator[Pooler]:
+    """A running pooler in front of the server at `port`, gone at the end."""
+    started = Pooler(database, port, folder, sessions)
+    started.start()
     try:
-        yield one
+        yield started
     finally:
-        one.kill()
+        started.kill()
