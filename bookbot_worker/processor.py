@@ -119,6 +119,7 @@ class JobProcessor(InBackground):
             claimed = self._claim()
         except SQLAlchemyError as error:
             delay = self._outage.note(error)
+            self.wakeup.listen_anew()
         else:
             if has_settled or has_heard or claimed:
                 self._outage.note_end()

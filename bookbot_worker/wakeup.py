@@ -47,6 +47,10 @@ class ChangeHints(Protocol):
     is_fresh: bool
     """It has begun to watch just now: what changed before was not seen. For the reader to set to False."""
 
+    def listen_anew(self) -> None:
+        """Another server may be the database now."""
+        ...
+
     def close(self) -> None:
         """Give the connection back."""
         ...
@@ -91,6 +95,11 @@ class Wakeup:
                     break
         self._drain()
         return is_hinted
+
+    def listen_anew(self) -> None:
+        """A connection was lost; the next may lead to another server, while the old one lives on and says nothing."""
+        if self.hints is not None:
+            self.hints.listen_anew()
 
     def close(self) -> None:
         """Close the pipe and the listening connection."""
@@ -137,6 +146,9 @@ class SqliteChanges:
             log.warning("listen.lost", reason=type(error).__name__)
             return False
         return before != self._seen
+
+    def listen_anew(self) -> None:
+        """It is the same file."""
 
     def close(self) -> None:
         """Close the watching connection."""
@@ -190,6 +202,10 @@ class PostgresNotices:
             log.warning("listen.lost", reason=type(error).__name__)
             self.close()
             return True
+
+    def listen_anew(self) -> None:
+        """Let go of the connection; the next wait makes one, to the server that takes writes."""
+        self.close()
 
     def close(self) -> None:
         """Stop listening."""

@@ -11,7 +11,7 @@ from bookbot_worker.orphans import Sign, may_rescue, obituary, sign_of_life
 from bookbot_worker.process_identity import is_gone
 from bookbot_worker.queue.rescue import BATCH, Dead, holders, rescue
 from bookbot_worker.queue.sessions import end_sessions
-from bookbot_worker.queue.workers import forget_ended_workers
+from bookbot_worker.queue.workers import forget_ended_workers, silent_workers
 
 log = structlog.get_logger()
 
@@ -43,6 +43,8 @@ class Rescuer(Service):
         """Rescue what can be rescued now."""
         dead = self._dead()
         silent = [one.holder.worker_id for one in dead if one.sign is not Sign.STOPPED]
+        if self._has_seen_others_beat():
+            silent += silent_workers(self._engine)  # one that stands still while it claims keeps rows, but has no job
         if ended := end_sessions(self._engine, silent, self._lease.seconds):
             log.warning("session.ended", sessions=ended)
         while dead:

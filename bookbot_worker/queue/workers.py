@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bookbot_worker.failpoints import reach
 from bookbot_worker.process_identity import identity
 from shared.clock import db_now, db_now_plus
-from shared.database import is_postgresql
+from shared.database import is_postgresql, read_only
 from shared.models import IS_RUNNING, Job, SchemaInfo, Worker
 from shared.settings import Settings
 from shared.version import __version__
@@ -100,6 +100,13 @@ def close_worker(engine: Engine, worker_id: str) -> None:
     ended = {"state": "stopped", "lease_until": db_now(), "trouble": None}
     with engine.begin() as connection:
         connection.execute(update(Worker).where(Worker.worker_id == worker_id).values(**ended))
+
+
+def silent_workers(engine: Engine) -> list[str]:
+    """The ids of those whose lease is over though they have not stopped, whether they hold jobs or not."""
+    query = select(Worker.worker_id).where(Worker.state != "stopped", Worker.lease_until < db_now())
+    with read_only(engine).connect() as connection:
+        return list(connection.scalars(query))
 
 
 def forget_ended_workers(engine: Engine) -> None:

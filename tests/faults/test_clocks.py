@@ -52,7 +52,7 @@ def test_workers_an_hour_apart_agree_on_everything(database: Database, fleet: Fl
     held = database.add_many(3, "effect", {"until": "go"})
     wait_until_they_wait(database, held)
     with watch(database.engine):
-        later = database.add_many(3, "effect", run_at=since + timedelta(seconds=4))
+        later = database.add_many(3, "effect", run_at=since + timedelta(seconds=3))
         others = [*database.add_many(30, "effect", {"seconds": 0.02}), *database.add_many(10, "quiet", {"m": 0})]
         database.wait_until_ended(others)
         database.wait_until_ended(later)
