@@ -96,7 +96,6 @@ def _store(connection: Connection, taken: list[Taken]) -> None:
             select(Job.claim_id)
             .where(
                 Job.job_id.in_([job_log.job_id for job_log, _, _ in taken]),
-                Job.claim_id.in_([job_log.claim_id for job_log, _, _ in taken]),
                 Job.state == JobState.RUNNING,
             )
             .order_by(Job.job_id)
