@@ -56,7 +56,7 @@ def _forbid(connection: Any, act: str, *, by_flush: bool = False) -> None:
 def _check(connection: Any, query: Any) -> None:
     if connection.rule is None:
         return
-    if connection.rule.is_fenced:
+    if connection.rule.is_fenced and not connection.rule.is_lifted:
         raise JobCancelled("fenced out")
     if isinstance(query, Composable):
         query = query.as_string(connection)

@@ -18,7 +18,7 @@ class JobSession(Session):
 
     def get_bind(self, *arguments: Any, **named: Any) -> Any:
         """Where every statement comes by before it takes a connection: one that was refused later would be lost."""
-        if self.rule.is_fenced:
+        if self.rule.is_fenced and not self.rule.is_lifted:
             raise JobCancelled("fenced out")
         return super().get_bind(*arguments, **named)
 

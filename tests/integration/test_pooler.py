@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 from sqlalchemy.orm import Session
 
 from bookbot_worker import BaseJob
@@ -23,18 +23,21 @@ from shared.io_deadline import BoundedConnection
 from shared.models import Book
 from shared.settings import Settings
 from shared.states import LockScope
-from tests.support.pooler import SESSIONS, pooler
+from tests.support.pooler import pooler
 from tests.support.running import enqueue, eventually, lines, processor_for, row, running
 
 pytestmark = pytest.mark.integration
+
+SESSIONS = 3
+"""Of the server, which all clients share: fewer than there are connections, so that they change hands all the time."""
 
 
 @pytest.fixture
 def pooled_settings(postgres_settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     """Settings that lead through a pooler of this test's own."""
-    with pooler(postgres_settings.database_url.get_secret_value(), tmp_path) as one:
-        through = SecretStr(one.url.render_as_string(hide_password=False))
-        yield postgres_settings.model_copy(update={"database_url": through})
+    server = make_url(postgres_settings.database_url.get_secret_value())
+    with pooler(str(server.database), int(server.port or 5432), tmp_path, SESSIONS) as one:
+        yield postgres_settings.model_copy(update={"database_url": SecretStr(one.url)})
 
 
 @pytest.fixture
