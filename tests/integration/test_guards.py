@@ -3,18 +3,23 @@
 What a race shows now and then is shown here every time: the other one acts just before a chosen statement is sent.
 """
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import Engine
+import structlog
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from bookbot_worker.lease import Lease
+from bookbot_worker.maintenance.rescuer import Rescuer
 from bookbot_worker.outcomes import Completed
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.claim import _start, claim
 from bookbot_worker.queue.rescue import _change, _lock_jobs, _waiting_again, give_back_unknown, rescue
+from bookbot_worker.queue.sessions import session_name
 from bookbot_worker.queue.settle import settle_together
 from bookbot_worker.telemetry.log_writer import LogWriter
 from shared.database import make_engine
@@ -24,10 +29,10 @@ from shared.job_types import AnyProps, JobType, catalogue
 from shared.models import Chunk, Job
 from shared.settings import Settings
 from shared.states import LockScope
-from tests.support.claims import add_book, claimed, log_of
+from tests.support.claims import add_book, add_worker, claimed, log_of
 from tests.support.lost import Plain, lost
 from tests.support.racing import just_before
-from tests.support.running import declare, enqueue, row
+from tests.support.running import declare, enqueue, eventually, row
 
 pytestmark = pytest.mark.integration
 
@@ -118,3 +123,32 @@ def test_a_run_is_not_ended_between_the_look_at_it_and_its_lines(postgres_settin
     assert len(rescue(other, dead)) == 1
     assert [seq for _, seq, _ in log_of(engine, attempt.job_id)] == [1, 2]
     engine.dispose()
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("beats", [2, 4], ids=["for less than a lease", "for a lease"])
+def test_after_an_outage_no_session_is_ended_for_a_whole_lease(
+    postgres_settings: Settings, other: Engine, beats: int
+) -> None:
+    """Its worker may live, and be settling: it could not beat either."""
+    its_own = make_engine(postgres_settings, application=session_name(add_worker(other, lease=-1)))
+    clock = Clock()
+    lease = Lease(0.3, clock)
+    for number in range(beats):
+        clock.now = number * 0.1
+        lease.renewed(clock.now)
+    rescuer = Rescuer(other, new_id(), lease, 1)
+    with its_own.connect() as settling, structlog.testing.capture_logs() as seen:
+        settling.execute(select(Job.job_id).with_for_update())
+        has_been_idle = threading.Timer(0.6, lambda: None)
+        has_been_idle.start()
+        eventually(lambda: (rescuer.run_once(), seen or not has_been_idle.is_alive())[1])
+        has_been_idle.cancel()
+    assert [event["event"] for event in seen] == (["session.ended"] if beats == 4 else [])
+    its_own.dispose()

@@ -50,8 +50,8 @@ PARTING: tuple[Guard, ...] = (
         ("bookbot_worker/rule_events.py", "    if rule.is_fenced:\n", "    if rule.is_fenced is None:\n"),
         (
             "bookbot_worker/driver_guard.py",
-            "    if connection.rule.is_fenced:\n",
-            "    if connection.rule.is_fenced is None:\n",
+            "    if connection.rule.is_fenced and not",
+            "    if connection.rule.is_fenced is None and not",
         ),
     ),
     guard(
@@ -59,6 +59,13 @@ PARTING: tuple[Guard, ...] = (
         "a thread that outlives its job would hold a connection for ever, and on SQLite the file",
         f"{INTEGRATION}test_hostile_traces.py::test_a_thread_that_outlives_its_job_gets_no_connection",
         (UNIT, "        self.rule.expire()", "        pass"),
+    ),
+    guard(
+        "engine-may-still-roll-back",
+        "a savepoint that an attempt has left open is rolled back by a statement: refused, it would end the slot's thread",
+        f"{INTEGRATION}test_hostile_sessions.py::test_a_savepoint_left_open_by_an_exception_leaves_nothing",
+        ("bookbot_worker/driver_guard.py", "is_fenced and not connection.rule.is_lifted:", "is_fenced:"),
+        ("bookbot_worker/job_session.py", "is_fenced and not self.rule.is_lifted:", "is_fenced:"),
     ),
     guard(
         "lost-slots-recycle",

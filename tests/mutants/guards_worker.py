@@ -44,6 +44,26 @@ BEATING: tuple[Guard, ...] = (
         ),
     ),
     guard(
+        "grace-of-sessions",
+        "a worker that could not beat either may be settling in the session that is idle",
+        f"{INTEGRATION}test_guards.py::test_after_an_outage_no_session_is_ended_for_a_whole_lease",
+        (
+            "bookbot_worker/maintenance/rescuer.py",
+            "        if self._has_seen_others_beat():\n",
+            "        if self._engine is not None:\n",
+        ),
+    ),
+    guard(
+        "sessions-of-the-dead",
+        "a machine that loses its power says no farewell: the server keeps the locks of its transaction for hours",
+        RESCUE + "test_a_transaction_that_a_dead_worker_left_open_is_ended_and_holds_up_no_rescue",
+        (
+            "bookbot_worker/maintenance/rescuer.py",
+            "        if ended := end_sessions(",
+            "        if ended := 0 and end_sessions(",
+        ),
+    ),
+    guard(
         "grace-needs-own-beats",
         "who slept has heard nobody either",
         LEASES,
@@ -185,6 +205,16 @@ DYING: tuple[Guard, ...] = (
         "what has finished while the database is away is settled when it is back",
         CONNECTIONS + "test_an_outage_of_the_server_ends_no_worker_and_no_job",
         (AT_WORK, "            self._finished.extendleft(reversed(unsettled))\n", ""),
+    ),
+    guard(
+        "outcomes-with-writes-are-kept",
+        "a job whose writes are all in memory has done its work, and need not do it again",
+        OUTAGE + "test_a_job_that_ends_while_the_database_is_away_keeps_its_outcome",
+        (
+            "bookbot_worker/settling.py",
+            "            if not attempt.unit.reopen():\n",
+            "            if attempt.unit is not None:\n",
+        ),
     ),
     guard(
         "reopen-has-flushed",
