@@ -50,7 +50,7 @@ def test_a_worker_that_is_killed_behind_a_pooler_loses_its_jobs_to_another(
         database.wait_until_ended([*held, *others])
     rows = [database.row(job_id) for job_id in held]
     assert {(row.state, row.attempt, row.losses) for row in rows} == {("completed", 2, 1)}
-    assert {(database.row(job_id).state, database.starts(job_id)) for job_id in others} == {("completed", 1)}
+    assert {database.row(job_id).state for job_id in others} == {"completed"}
     check(database.engine, ids=[*held, *others])
 
 

@@ -150,5 +150,6 @@ def test_after_an_outage_no_session_is_ended_for_a_whole_lease(
         has_been_idle.start()
         eventually(lambda: (rescuer.run_once(), seen or not has_been_idle.is_alive())[1])
         has_been_idle.cancel()
+        settling.invalidate()  # it may have been ended
     assert [event["event"] for event in seen] == (["session.ended"] if beats == 4 else [])
     its_own.dispose()
