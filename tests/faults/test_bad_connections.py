@@ -31,24 +31,19 @@ def nothing(_proxy: ChaosProxy) -> None: ...
 
 
 BAD_WAYS: dict[str, tuple[Callable[[ChaosProxy], None], Callable[[ChaosProxy], None], float]] = {
-    "reset 50 times a second": (ChaosProxy.reset, ChaosProxy.reset, 4),
+    "reset 50 times a second": (ChaosProxy.reset, ChaosProxy.reset, 20),
     "refused": (ChaosProxy.refuse, nothing, 20),
     "swallowed": (ChaosProxy.blackhole, nothing, 20),
 }
 """What happens at first, then again and again, and for how many seconds."""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "reset 50 times a second",
-        *(pytest.param(name, marks=pytest.mark.slow_faults) for name in ("refused", "swallowed")),
-    ],
-)
+@pytest.mark.slow_faults
+@pytest.mark.parametrize("name", BAD_WAYS)
 def test_a_worker_that_cannot_connect_tries_again_in_no_hurry(
     database: Database, fleet: Fleet, proxy: ChaosProxy, proxied: Settings, figures: Figures, name: str
 ) -> None:
-    """Jobs that end meanwhile try too; the least figure is that of a worker with ten of them."""
+    """Jobs that end meanwhile try too: the figures are those of a worker with ten of them."""
     at_first, again, seconds = BAD_WAYS[name]
     worker = fleet.start(settings=proxied, env=USUAL)
     worker.wait_for_event("worker.started")

@@ -47,7 +47,9 @@ def test_workers_an_hour_apart_agree_on_everything(database: Database, fleet: Fl
     since = datetime.now(UTC)
     environments: tuple[Environment, ...] = (clock(FAKETIME="+3600s"), clock(FAKETIME="-3600s"), {})
     for environment in environments:
-        fleet.start("--concurrency", "3", env=environment).wait_for_event("worker.started")
+        fleet.start("--concurrency", "3", env=environment)
+    for worker in fleet.workers:
+        worker.wait_for_event("worker.started")
     assert [hours_ahead(worker) for worker in fleet.workers] == [{1}, {-1}, {0}]
     held = database.add_many(3, "effect", {"until": "go"})
     wait_until_they_wait(database, held)

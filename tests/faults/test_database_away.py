@@ -48,7 +48,10 @@ FALLS = {
 }
 
 
-@pytest.mark.parametrize("name", FALLS)
+@pytest.mark.parametrize(
+    "name",
+    [*list(FALLS)[:2], *(pytest.param(name, marks=pytest.mark.slow_faults) for name in list(FALLS)[2:])],
+)
 def test_a_fall_loses_no_job_and_needs_no_restart(
     durable: DurableServer, database: Database, fleet: Fleet, figures: Figures, name: str
 ) -> None:

@@ -117,12 +117,12 @@ def test_a_migration_passes_through_workers_that_are_busy(database: Database, fl
     books = [database.add_book() for _ in range(6)]
 
     def add_some(seconds: float) -> list[str]:
-        of_books = [database.add("book_effect", {"seconds": seconds}, book_id=book) for book in books * 5]
-        return [*database.add_many(60, "effect", {"seconds": seconds}), *of_books]
+        of_books = [database.add("book_effect", {"seconds": seconds}, book_id=book) for book in books * 3]
+        return [*database.add_many(40, "effect", {"seconds": seconds}), *of_books]
 
     with watch(database.engine):
         ids = add_some(0.01)
-        eventually(lambda: database.witness.count("end") > 40)
+        eventually(lambda: database.witness.count("end") > 30)
         more = add_some(0.01)
         figures("seconds a migration took beside two busy workers", migrate(database, schema.head()))
         assert database.witness.count("end") < len(ids) + len(more)
