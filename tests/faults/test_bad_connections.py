@@ -71,7 +71,10 @@ def test_a_worker_that_cannot_connect_tries_again_in_no_hurry(
 def test_where_everything_takes_its_time_nobody_is_taken_for_dead(
     database: Database, fleet: Fleet, proxy: ChaosProxy, proxied: Settings, figures: Figures, delay: float, jobs: int
 ) -> None:
-    """Each message, each way. The beats of the slow worker come late, and in time."""
+    """Each message, each way. The beats of the slow worker come late, and in time.
+
+    With 2 s nobody can connect within libpq's 5 s any more; a job that needs one more connection is broken off.
+    """
     slow = fleet.start(settings=proxied, env=USUAL)
     slow.wait_for_event("worker.started")
     watching = fleet.start(env=USUAL)
@@ -87,6 +90,7 @@ def test_where_everything_takes_its_time_nobody_is_taken_for_dead(
         figures(f"{2 * jobs} jobs where every message takes {delay} s", time.monotonic() - started)
         proxy.delay(0)
     rows = [database.row(job_id) for job_id in ids]
-    assert {(row.state, row.attempt, row.losses, row.interruptions) for row in rows} == {("completed", 1, 0, 0)}
+    assert {(row.state, row.attempt - row.interruptions, row.losses) for row in rows} == {("completed", 1, 0)}
+    assert delay > 1 or not any(row.interruptions for row in rows)
     assert not rescued(fleet)
     check(database.engine, ids=ids)

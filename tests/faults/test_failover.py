@@ -158,6 +158,7 @@ def test_a_primary_that_has_become_read_only_is_left_for_the_new_one(
     with watch(after.engine):
         after.witness.add("go")
         after.wait_until_ended([*ids, new := after.add("effect")])
+        eventually(lambda: not [one for one in durable.backends("bookbot-worker%") if one.query.startswith("LISTEN")])
     rows = [after.row(job_id) for job_id in ids]
     assert {(row.state, row.losses) for row in rows} == {("completed", 0)}
     assert not rescued(fleet)

@@ -76,6 +76,23 @@ def test_a_job_that_was_cancelled_before_it_could_ask_asks_nothing(
     check(database.engine)
 
 
+def test_a_death_in_the_middle_of_an_answer_costs_one_more_request(
+    database: Database, fleet: Fleet, llm: LlmServer
+) -> None:
+    llm.hold()
+    [worker] = fleet.start_many(1)
+    job = database.add("asks_llm", {"llm": llm.url})
+    eventually(lambda: llm.count("request", job))
+    worker.kill()
+    fleet.start()
+    eventually(lambda: llm.count("request", job) == 2)
+    llm.release()
+    database.wait_until_ended([job])
+    assert (database.row(job).state, database.starts(job)) == ("completed", 2)
+    assert [llm.count(event, job) for event in ("request", "closed", "answered")] == [2, 1, 1]
+    check(database.engine)
+
+
 # A worker whose beats do not arrive; in this process, because its own author must be watched
 
 

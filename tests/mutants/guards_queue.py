@@ -46,7 +46,7 @@ CLAIMING: tuple[Guard, ...] = (
     guard(
         "claim-locks-the-book",
         "between the look at the locks and writing one, nobody else may write one",
-        TWO_CLAIMERS,
+        TWO_CLAIMERS + "[one-two-write]",
         (LOCKS, "        .with_for_update(key_share=True, skip_locked=True)\n", ""),
     ),
     guard(

@@ -242,16 +242,6 @@ DYING: tuple[Guard, ...] = (
         OUTAGE + "test_a_job_whose_transaction_was_lost_runs_again_at_no_cost",
         (RULE, "return not _ROW_LOCK.search(statement) and all", "return all"),
     ),
-    guard(
-        "commit-in-doubt-is-no-second-run",
-        "the job has completed; only its answer was lost",
-        WORKER_GUARDS + "test_a_commit_whose_answer_was_lost_is_confirmed_and_nothing_is_done_again",
-        (
-            "bookbot_worker/settling.py",
-            "            if not attempt.unit.reopen():\n                return attempt.interrupted(error)\n",
-            "            attempt.unit.reopen()\n",
-        ),
-    ),
 )
 
 WORKER = (*BEATING, *DYING)
