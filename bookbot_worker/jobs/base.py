@@ -124,7 +124,12 @@ class BaseJob(ABC):
         if self._context.llm is None:
             raise RuntimeError("this worker was started without an LLM")
         return JobLLM(
-            self._context.llm, self._context.parked, self.check_cancelled, self._context.before_spending, self.log
+            self._context.llm,
+            self._context.parked,
+            self.check_cancelled,
+            self._context.closing,
+            self._context.before_spending,
+            self.log,
         )
 
     def create_jobs(self, new_jobs: Sequence[NewJob]) -> list[Job]:

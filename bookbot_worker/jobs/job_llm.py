@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from bookbot_worker.llm.client import LLM, Completion, Prompt
+from bookbot_worker.llm.client import LLM, Completion, Listener, Prompt
 
 
 class Log(Protocol):
@@ -21,6 +21,7 @@ class JobLLM:
     author: LLM
     parked: Callable[[], AbstractContextManager[None]]
     check_cancelled: Callable[[], None]
+    closing: Callable[[Callable[[], object]], AbstractContextManager[None]]
     before_spending: Callable[[], None]
     log: Log
 
@@ -32,9 +33,8 @@ class JobLLM:
         self.check_cancelled()
         with self.parked():
             self.before_spending()
-            completion = self.author.complete(
-                prompt, on_text=on_text or (lambda _piece: None), check=self.check_cancelled
-            )
+            listener = Listener(on_text or (lambda _piece: None), self.check_cancelled, self.closing)
+            completion = self.author.complete(prompt, listener)
         self.log(
             f"{completion.model} answered with {len(completion.text.split())} words",
             provider=completion.provider,

@@ -20,7 +20,7 @@ from bookbot_worker.cancellation import StopReason
 from bookbot_worker.condition import Condition
 from bookbot_worker.execution import execute
 from bookbot_worker.lease import Lease, boot_clock
-from bookbot_worker.llm.client import Completion, Message, Prompt
+from bookbot_worker.llm.client import Completion, Listener, Message, Prompt
 from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.outcomes import Completed
 from bookbot_worker.queue import settle
@@ -102,7 +102,7 @@ class Author:
 
     asked = 0
 
-    def complete(self, _prompt: Prompt, **_named: object) -> Completion:
+    def complete(self, _prompt: Prompt, _listener: Listener) -> Completion:
         self.asked += 1
         return Completion("Done.", "nobody", "none", "stop", 1, 1)
 

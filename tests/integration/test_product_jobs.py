@@ -13,7 +13,7 @@ from bookbot_worker.jobs.export_book import ExportBookJob
 from bookbot_worker.jobs.generate_book import GenerateBookJob
 from bookbot_worker.jobs.generate_chunk import GenerateChunkJob
 from bookbot_worker.jobs.versions import add_chunk, add_version
-from bookbot_worker.llm.client import LLM, Completion, Prompt
+from bookbot_worker.llm.client import LLM, Completion, Listener, Prompt
 from bookbot_worker.llm.offline import OfflineAuthor
 from bookbot_worker.processor import JobProcessor
 from shared.control import retry_job
@@ -49,13 +49,13 @@ class AuthorWith:
         self._change = change
         self.prompts: list[Prompt] = []
 
-    def complete(self, prompt: Prompt, *, on_text: Callable[[str], None], check: Callable[[], None]) -> Completion:
+    def complete(self, prompt: Prompt, listener: Listener) -> Completion:
         """See `LLM.complete`."""
         self.prompts.append(prompt)
         changed = self._change(prompt)
         if changed is None:
-            return OfflineAuthor().complete(prompt, on_text=on_text, check=check)
-        on_text(changed)
+            return OfflineAuthor().complete(prompt, listener)
+        listener.on_text(changed)
         return Completion(changed, "test", "test-1", "stop", 1, 1)
 
 

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 
-from bookbot_worker.llm.client import Completion, Prompt
+from bookbot_worker.llm.client import Completion, Listener, Prompt
 from bookbot_worker.llm.offline.asked import Asked, Kind, understand
 from bookbot_worker.llm.offline.outline import Planner
 from bookbot_worker.llm.offline.scene import SceneOrder, write_scene
@@ -46,8 +46,9 @@ class OfflineAuthor:
         self._words_per_second = words_per_second
         self._pause = pause
 
-    def complete(self, prompt: Prompt, *, on_text: Callable[[str], None], check: Callable[[], None]) -> Completion:
+    def complete(self, prompt: Prompt, listener: Listener) -> Completion:
         """See `LLM.complete`; what `check` raises passes through, nothing else is raised."""
+        check, on_text = listener.check, listener.on_text
         check()
         text = compose(prompt)
         asked = sum(len(message.content) for message in prompt.messages)
@@ -64,6 +65,7 @@ class OfflineAuthor:
             input_tokens=_tokens(asked),
             output_tokens=_tokens(len(text)),
             cost_usd=0.0,
+            cost_source="provider",
         )
 
     def _pieces(self, text: str) -> Iterator[tuple[str, int]]:
