@@ -4,16 +4,20 @@
 of seconds here, at the edge, and `timedelta` inside.
 """
 
+import json
 import socket
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.credentials import Credentials
 from shared.errors import ConfigurationError
+from shared.llm_address import check_base_url, check_key
 
 Names = Annotated[tuple[str, ...], NoDecode]
+Models = Annotated[dict[str, str], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -46,6 +50,8 @@ class Settings(BaseSettings):
     jobs: Names = Field((), description="modules whose register(processor) adds job classes")
 
     llm: Literal["offline"] = Field("offline", description="which author answers the prompts")
+    llm_models: Models = Field({}, description="which model serves which group of tasks, as a JSON object")
+    llm_structured: Literal["auto", "never"] = Field("auto", description="whether plans are asked for as JSON")
     offline_words_per_second: float = Field(0.0, ge=0, description="0 answers at once; 50 looks human")
 
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
@@ -58,6 +64,25 @@ class Settings(BaseSettings):
     def _split_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("llm_models", mode="before")
+    @classmethod
+    def _read_object(cls, value: Any) -> Any:
+        try:
+            return (json.loads(value) if value.strip() else {}) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('must be a JSON object such as {"planning": "model-a", "writing": "model-b"}') from None
+
+    @field_validator("llm_base_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return check_base_url(value)
+
+    @field_validator("llm_api_key")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        key = check_key(value.get_secret_value(), info.data.get("llm_base_url", "")) if value else ""
+        return SecretStr(key) if key else None
+
     @field_validator("lease_seconds")
     @classmethod
     def _outlasts_a_lost_beat(cls, value: float, info: ValidationInfo) -> float:
@@ -65,6 +90,13 @@ class Settings(BaseSettings):
         if value < 3 * beat:
             raise ValueError(f"must be at least 3 times BOOKBOT_HEARTBEAT_SECONDS, which is {beat:g}")
         return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What systemd hands over as files comes last."""
+        return (*super().settings_customise_sources(settings_cls, *sources, **named), Credentials(settings_cls))
 
     @property
     def poll_interval(self) -> timedelta:
