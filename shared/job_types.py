@@ -166,20 +166,23 @@ class Catalogue:
         return iter(sorted(self._by_name.values(), key=lambda job_type: job_type.name))
 
 
+ASKS_AN_LLM = RetryPolicy(max_attempts=6, first_delay=timedelta(seconds=10), longest_delay=timedelta(minutes=10))
+"""Providers have bad minutes: five more attempts, on average spread over two and a half of them, at most over five."""
+
 BUILT_IN = (
     JobType("demo", DemoProps, description="Logs, progresses and honours cancel: tries the system without a book."),
     JobType(
         "create_foundation",
         CreateFoundationProps,
         locks=LockScope.BOOK,
-        retry=RetryPolicy(max_attempts=3),
+        retry=ASKS_AN_LLM,
         description="From brief and style to outline, characters, settings and empty scenes.",
     ),
     JobType(
         "generate_chunk",
         GenerateChunkProps,
         locks=LockScope.CHUNK,
-        retry=RetryPolicy(max_attempts=3),
+        retry=ASKS_AN_LLM,
         timeout=timedelta(minutes=20),
         description="Writes, rewrites, edits, copyedits or reviews one scene, as a new version.",
     ),

@@ -24,6 +24,8 @@ Events, not sentences. The names in use:
 | database.unreachable / database.back / listen.lost | trouble with the database, and its end |
 | listen.unavailable | a pooler stands between: jobs are found by polling |
 | joblog.delayed / joblog.failed | log lines could not be stored yet; they are kept |
+| llm.answer_cut_short | a model ended its answer early: `finish_reason` says whether by length or by a filter |
+| llm.options_refused | a server does not take these options for this model; it is asked without them from now on |
 | service.failed | a turn of a periodic service failed; the next one comes |
 """
 

@@ -58,10 +58,13 @@ class OpenAICompatible:
         model = prompt.model or self._server.model
         call, answer = Call(), Answer.to(prompt, self._host, model, self._server.limit)
         cancel = self._loop.start_task(self._ask(prompt, model, answer, call), call.finished)
-        with listener.closing(cancel):
-            task = call.follow(listener, cancel)
-            if (error := self._error_of(task, answer)) is not None:
-                raise error
+        try:
+            with listener.closing(cancel):
+                task = call.follow(listener)
+                if (error := self._error_of(task, answer)) is not None:
+                    raise error
+        finally:
+            cancel()
         completion = task.result()
         if completion.finish_reason != "stop":
             log.warning("llm.answer_cut_short", model=completion.model, finish_reason=completion.finish_reason)

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
 
 from bookbot_worker.llm.client import Completion, Listener
 
@@ -44,23 +43,17 @@ class Call:
         self._task = task
         self._bell.set()
 
-    def follow(self, listener: Listener, cancel: Callable[[], None]) -> asyncio.Task[Completion]:
-        """Hand on what comes until the answer is over; returns the task that ended.
-
-        What the listener raises cancels the answer and passes through.
-        """
-        try:
-            while True:
-                listener.check()
-                self._bell.wait(LOOK)
-                self._bell.clear()
-                task = self._task  # before the pieces: when it has ended, they are all there
-                if text := self._take():
-                    listener.on_text(text)
-                if task is not None:
-                    return task
-        finally:
-            cancel()
+    def follow(self, listener: Listener) -> asyncio.Task[Completion]:
+        """Hand on what comes until the answer is over; returns the task that ended. Raises what the listener raises."""
+        while True:
+            listener.check()
+            self._bell.wait(LOOK)
+            self._bell.clear()
+            task = self._task  # before the pieces: when it has ended, they are all there
+            if text := self._take():
+                listener.on_text(text)
+            if task is not None:
+                return task
 
     def _take(self) -> str:
         taken = []

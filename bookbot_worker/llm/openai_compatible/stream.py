@@ -1,7 +1,8 @@
 """Reads one answer from the wire, on the loop: the three timeouts, the event stream, the end that must be there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,11 +34,12 @@ async def read_answer(
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(patience.first_token) as limit:
-            async for chunk in _chunks(sdk, body):
-                if text := answer.add(chunk):
-                    put(text)
-                if answer.has_begun:
-                    limit.reschedule(loop.time() + patience.between_tokens)
+            async with aclosing(_chunks(sdk, body)) as chunks:
+                async for chunk in chunks:
+                    if text := answer.add(chunk):
+                        put(text)
+                    if answer.has_begun:
+                        limit.reschedule(loop.time() + patience.between_tokens)
     except TimeoutError:
         if answer.finish_reason is None:
             kind = Kind.BETWEEN_TOKENS_TIMEOUT if answer.has_begun else Kind.FIRST_TOKEN_TIMEOUT
@@ -49,7 +51,7 @@ async def read_answer(
     return answer.completion()
 
 
-async def _chunks(sdk: AsyncOpenAI, body: dict[str, Any]) -> AsyncIterator[object]:
+async def _chunks(sdk: AsyncOpenAI, body: dict[str, Any]) -> AsyncGenerator[object, None]:
     """The chunks of the stream, as the JSON they are; one, the whole answer, from a server that does not stream."""
     stream: AsyncStream[object] = await sdk.post(
         "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]

@@ -5,6 +5,7 @@ size; what passes here is what is meant to.
 """
 
 from collections.abc import AsyncIterator
+from typing import cast
 
 import httpx2
 
@@ -43,8 +44,7 @@ class Gate(httpx2.AsyncBaseTransport):
         request.headers = httpx2.Headers(headers)
         request.headers["accept-encoding"] = "identity"  # compressed, a small answer can become any size
         response = await self._inner.handle_async_request(request)
-        stream = response.stream
-        assert isinstance(stream, httpx2.AsyncByteStream)
+        stream = cast(httpx2.AsyncByteStream, response.stream)
         bounded = _Cut(stream) if response.status_code >= 300 else _Events(stream, self._event_limit)
         return httpx2.Response(
             response.status_code, headers=response.headers, stream=bounded, extensions=response.extensions
