@@ -9,15 +9,18 @@ import socket
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared.credentials import Credentials
 from shared.errors import ConfigurationError
 from shared.llm_address import check_base_url, check_key
+from shared.llm_prices import TokenPrice, none_if_empty, read_prices
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Models = Annotated[dict[str, str], NoDecode]
+Prices = Annotated[dict[str, TokenPrice], NoDecode, BeforeValidator(read_prices)]
+Budget = Annotated[float | None, Field(ge=0, allow_inf_nan=False), BeforeValidator(none_if_empty)]
 
 
 class Settings(BaseSettings):
@@ -59,6 +62,16 @@ class Settings(BaseSettings):
     llm_answer_characters: int = Field(1_000_000, ge=1000, le=50_000_000, description="longest answer that is taken")
     llm_models: Models = Field({}, description="which model serves which group of tasks, as a JSON object")
     llm_structured: Literal["auto", "never"] = Field("auto", description="whether plans are asked for as JSON")
+    llm_prices: Prices = Field({}, description="USD per million tokens by model, as JSON or the name of a JSON file")
+    llm_budget_job_usd: Budget = Field(None, description="what one job may spend; empty: any sum")
+    llm_budget_book_usd: Budget = Field(None, description="what one book may cost; empty: any sum")
+    llm_budget_day_usd: Budget = Field(None, description="what all jobs may spend a day (UTC); empty: any sum")
+    llm_max_in_flight: int = Field(
+        0, ge=0, le=100_000, description="calls of one model at a time, of all workers; 0: any"
+    )
+    llm_requests_per_minute: int = Field(0, ge=0, description="calls of one model a minute, of all workers; 0: any")
+    llm_pause_after: int = Field(5, ge=0, description="failures in a row that pause a provider's model; 0: never")
+    llm_pause_seconds: float = Field(15.0, gt=0, le=3600, description="how long the first such pause lasts")
     offline_words_per_second: float = Field(0.0, ge=0, description="0 answers at once; 50 looks human")
 
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
