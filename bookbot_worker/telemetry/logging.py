@@ -18,6 +18,8 @@ Events, not sentences. The names in use:
 | job.settle_delayed / job.commit_confirmed | the database was away at its end; an answer was lost, not the commit |
 | job.unsettled | not even the failure of a job could be stored: it stays `running`; report this |
 | job.log | a line written with `self.log` |
+| llm.waits | a call may not leave now, and its job goes back to waiting: a budget, a limit, a paused provider |
+| llm.ledger_delayed / llm.entry_lost | the ledger cannot be written, which is tried again, or given up |
 | session.ended | a dead worker had left a transaction open on the server, and locks with it |
 | claim.in_doubt | jobs were claimed, the answer was lost: they were given back |
 | beat.missed / beat.back | the worker could not say that it lives, and can again |
