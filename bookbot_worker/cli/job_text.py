@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from bookbot_worker.cli.llm_text import spent, usd
 from bookbot_worker.cli.output import Row, block, one_line, percent, print_fields, shown
 from bookbot_worker.cli.tables import Column
 from shared.states import JobState
@@ -43,7 +44,8 @@ def print_job(job: Row, reason: str | None) -> None:
             ("progress", percent(job, "rolled_progress") + (f" ({where})" if where else "")),
             ("started jobs", children),
             ("depends_on", _ids(job["depends_on"])),
-            ("cost_usd", f"{job['rolled_cost_usd']:.4f}" if job["rolled_cost_usd"] else None),
+            ("cost_usd", usd(job["rolled_cost_usd"] or None)),
+            ("own LLM calls", spent(job["llm"])),
             ("log lines", job["log_count"]),
             ("props", job["props"]),
             ("result", job["result"]),
