@@ -54,6 +54,7 @@ CATCHES_EVERYTHING = {
     "bookbot_worker/settling.py:settle_with_writes": "whatever the job's writes make a flush raise",
     "bookbot_worker/llm/ledger.py:_ask": "the call's entry says how it ended; raised again",
     "bookbot_worker/llm/ledger.py:_place": "looked at and raised again",
+    "bookbot_worker/llm/prices.py:_listed": "a fault of a price table must not cost an answer",
     "bookbot_worker/maintenance/service.py:_run": "one bad turn must not end a service",
     "bookbot_worker/cancellation.py:closing": "looked at and raised again",
     "bookbot_worker/telemetry/health.py:readiness": "a broken worker still answers, with the kind of its fault",
