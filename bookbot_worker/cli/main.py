@@ -17,6 +17,7 @@ FAMILIES = {
     "demo": "Write a whole book: brief in, EPUB and Markdown out.",
     "files": "List finished exports and save them to the disk.",
     "jobs": "Enqueue jobs, watch them, call them off, run them again.",
+    "llm-stub": "Serve the offline author over the OpenAI protocol, for tests.",
     "run": "Run a worker: claim jobs, execute them, settle them.",
     "workers": "Show which workers there are, and what they run.",
 }
@@ -30,7 +31,8 @@ class Families(Boundary):
         """The family's own command, None where there is no such family."""
         if cmd_name not in self.commands:
             return None
-        command: click.Command = getattr(import_module(f"bookbot_worker.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"bookbot_worker.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -7,7 +7,7 @@ from shared.text import clean, visible
 LONGEST_DETAIL = 300
 MASK = "***"
 
-_LOOKS_LIKE_A_KEY = re.compile(r"(?i)\b(?:sk|pk|rk|key|api[_-]?key|bearer)[-_=: ]+[A-Za-z0-9*._/+-]{8,}")
+_LOOKS_LIKE_A_KEY = re.compile(r"(?i)\b(?:sk|pk|rk)-[A-Za-z0-9*._-]{6,}|\bbearer\s+\S{6,}")
 _RUN = 6
 """So many characters of the key in a row are no chance."""
 

@@ -91,7 +91,7 @@ class OpenAICompatible:
                 continue
             if without != known:
                 self._refused[model] = without
-                log.info("llm.options_refused", model=model, options=sorted(without))
+                log.info("llm.options_refused", model=model, options=sorted(option.value for option in without))
             return completion
 
     # What went wrong

@@ -1,6 +1,7 @@
 """The SDK's exceptions as ours: which kind, in which words. Nothing of the request goes along."""
 
 import json
+import os
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -53,9 +54,15 @@ def _of_connection(error: openai.APIConnectionError) -> tuple[Kind, str]:
     if any(isinstance(cause, httpx2.ConnectTimeout) for cause in causes):
         return Kind.CONNECT_TIMEOUT, ""
     if any(isinstance(cause, httpx2.ConnectError) for cause in causes):
-        reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+        reasons = [_reason(cause) for cause in causes if isinstance(cause, OSError)]
         return Kind.UNREACHABLE, reasons[-1] if reasons else ""
     return Kind.CUT, ""
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is not None and error.errno > 0:  # asyncio's own words name the address once more
+        return os.strerror(error.errno)
+    return error.strerror or ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
