@@ -40,12 +40,6 @@ class Kind(StrEnum):
 WORTH_REPEATING = frozenset(list(Kind)[: list(Kind).index(Kind.TLS)])
 """Asked again later, the same request may well be answered."""
 
-CAME_WITHOUT_COST = frozenset(
-    {Kind.RATE_LIMITED, Kind.UNREACHABLE, Kind.CONNECT_TIMEOUT, Kind.TLS, Kind.CONTEXT_TOO_LONG, Kind.BAD_KEY}
-    | {Kind.NO_CREDIT, Kind.UNKNOWN_MODEL, Kind.REDIRECTED, Kind.REFUSED}
-)
-"""The server refused, or was never reached: no provider charges for that."""
-
 SENTENCES = {
     Kind.RATE_LIMITED: "{host} takes no more requests at the moment",
     Kind.PROVIDER_TROUBLE: "{host} has trouble of its own",

@@ -76,7 +76,7 @@ class Exchange:
         if self._gone.is_set():
             raise Gone
 
-    async def begin(self, status: int, content_type: str, headers: Iterable[tuple[str, str]] = ()) -> None:
+    async def open(self, status: int, content_type: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Send the status and the headers."""
         named = [("content-type", content_type), *headers]
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in named]
@@ -94,5 +94,5 @@ class Exchange:
 
     async def send_json(self, document: Any, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> None:
         """A whole answer."""
-        await self.begin(status, "application/json", headers)
+        await self.open(status, "application/json", headers)
         await self.send(json.dumps(document).encode(), is_last=True)

@@ -109,7 +109,7 @@ class Stub:
         if answer.fault is Fault.HANG:
             await exchange.pause(None)
         if answer.fault is Fault.HTML:
-            await exchange.begin(200, "text/html")
+            await exchange.open(200, "text/html")
             await exchange.send(b"<html><title>Welcome</title></html>", is_last=True)
             return True
         if not asked.is_stream or answer.fault is Fault.NO_STREAM:
@@ -121,7 +121,7 @@ class Stub:
         return await self._stream(exchange, asked, answer)
 
     async def _stream(self, exchange: Exchange, asked: Asked, answer: StubAnswer) -> bool:
-        await exchange.begin(200, "text/event-stream; charset=utf-8", [("cache-control", "no-cache")])
+        await exchange.open(200, "text/event-stream; charset=utf-8", [("cache-control", "no-cache")])
         await exchange.send_event(answer.chunk({"role": "assistant", "content": ""}))
         for piece, seconds in answer.pieces(self.words_per_second):
             await exchange.send_event(answer.chunk({"content": piece}))
