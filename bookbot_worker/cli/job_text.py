@@ -43,6 +43,7 @@ def print_job(job: Row, reason: str | None) -> None:
             ("attempt", f"{job['attempt']} of {job['max_attempts']}"),
             ("progress", percent(job, "rolled_progress") + (f" ({where})" if where else "")),
             ("started jobs", children),
+            ("scenes", _scenes(job["scenes"])),
             ("depends_on", _ids(job["depends_on"])),
             ("cost_usd", usd(job["rolled_cost_usd"] or None)),
             ("own LLM calls", spent(job["llm"])),
@@ -54,6 +55,14 @@ def print_job(job: Row, reason: str | None) -> None:
     )
     if job["error_trace"]:
         click.echo(f"\n{shown(job['error_trace']).rstrip()}")
+
+
+def _scenes(scenes: Row | None) -> str | None:
+    """How far its scenes are, in words; None for a job that started none."""
+    if scenes is None:
+        return None
+    rest = ", ".join(f"{scenes[state]} {state}" for state in ("running", "waiting", "lost") if scenes[state])
+    return f"{scenes['done']} of {scenes['total']} done{', ' if rest else ''}{rest}; {scenes['words']} words"
 
 
 def _ids(job_ids: Sequence[str]) -> str:

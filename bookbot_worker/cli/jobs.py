@@ -18,6 +18,7 @@ from shared.enqueue import create_job
 from shared.models import Book, Chunk, Job
 from shared.states import JobState
 from shared.views import cost_of_job, find_id, get_job, job_calls, list_jobs
+from shared.views import failed_children as list_failed_children
 from shared.why import explain
 
 
@@ -125,12 +126,20 @@ def cancel(job_id: str, as_json: bool) -> None:
 @jobs.command()
 @click.argument("job_id")
 @click.option("--fresh", is_flag=True, help="Ask LLMs anew, for money, instead of using the answers it has.")
+@click.option("--failed-children", is_flag=True, help="Run its failed scene jobs again, and then itself.")
 @JSON_OPTION
-def retry(job_id: str, fresh: bool, as_json: bool) -> None:
-    """Run an ended job again; prints its id. Attempts, log lines and the answers of LLMs are kept."""
+def retry(job_id: str, fresh: bool, failed_children: bool, as_json: bool) -> None:
+    """Run an ended job again; prints its id. Attempts, log lines and the answers of LLMs are kept.
+
+    A generate_book job makes new jobs for the scenes that were not done; with --failed-children the old ones go on.
+    """
     with writing() as session:
         found = find_id(session, Job.job_id, "job", job_id)
-        retry_job(found, fresh=fresh, session=session)
+        children = list_failed_children(session, found) if failed_children else []
+        for child in [*children, found]:
+            retry_job(child, fresh=fresh, session=session)
+    if failed_children:
+        click.echo(f"{len(children)} of its scene jobs run again.", err=True)
     _print_id(found, as_json)
 
 

@@ -49,9 +49,7 @@ def scene_jobs_of(session: Session, job_id: str) -> dict[str, SceneJobs]:
     return found
 
 
-def plan_scenes(
-    scenes: Sequence[Chunk], jobs: Mapping[str, SceneJobs], mode: str, only_empty: bool | None
-) -> Plan:
+def plan_scenes(scenes: Sequence[Chunk], jobs: Mapping[str, SceneJobs], mode: str, only_empty: bool | None) -> Plan:
     """What is due of `scenes`: in mode write the empty ones, or all where `only_empty` is False; else the written ones.
 
     What a child of this job completed is done, whatever became of the scene since; but a scene that has to be written

@@ -6,6 +6,7 @@ into JSON.
 """
 
 from shared.views.books import get_book, list_books
+from shared.views.children import failed_children, scenes_of_job
 from shared.views.documents import jsonable, parse_instant, parse_object
 from shared.views.files import get_file, list_files, newest_file
 from shared.views.finding import find_id
@@ -24,6 +25,7 @@ __all__ = [
     "cost_of_day",
     "cost_of_job",
     "count_jobs_by_state",
+    "failed_children",
     "find_id",
     "get_book",
     "get_file",
@@ -40,4 +42,5 @@ __all__ = [
     "newest_file",
     "parse_instant",
     "parse_object",
+    "scenes_of_job",
 ]

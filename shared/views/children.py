@@ -24,7 +24,9 @@ def scenes_of_job(session: Session, job_id: str) -> dict[str, Any] | None:
         .subquery()
     )
     words = func.coalesce(func.sum(newest.c.result["words"].as_integer()), 0)
-    rows = session.execute(select(newest.c.state, func.count(), words).where(newest.c.age == 1).group_by(newest.c.state))
+    rows = session.execute(
+        select(newest.c.state, func.count(), words).where(newest.c.age == 1).group_by(newest.c.state)
+    )
     counts = {state: (count, its_words) for state, count, its_words in rows}
     if not counts:
         return None
