@@ -274,3 +274,26 @@ def test_many_jobs_that_ask_at_once_need_few_connections(postgres_settings: Sett
             assert session.query(Job).filter_by(state="completed").count() == 60
             assert cost_of_day(session)["cost_usd"] == pytest.approx(60 * CENT)
     engine.dispose()
+
+
+class AsksWhenTold(BaseJob):
+    has_begun: ClassVar[threading.Event]
+    may_ask: ClassVar[threading.Event]
+
+    def execute(self) -> bool:
+        AsksWhenTold.has_begun.set()
+        AsksWhenTold.may_ask.wait(60)
+        ask(self, "one")
+        return True
+
+
+def test_a_run_that_has_lost_its_job_asks_nothing_more(settings: Settings, engine: Engine, llm: LlmServer) -> None:
+    AsksWhenTold.has_begun, AsksWhenTold.may_ask = threading.Event(), threading.Event()
+    with running(processor_for(settings, AsksWhenTold, llm=HttpAuthor(llm.url))) as processor:
+        job_id = enqueue(engine, AsksWhenTold)
+        assert AsksWhenTold.has_begun.wait(20)
+        with Session(engine) as session, session.begin():
+            session.get_one(Job, job_id).claim_id = job_id
+        AsksWhenTold.may_ask.set()
+        eventually(lambda: processor._at_work.is_idle)
+    assert (llm.count("request"), calls(engine, job_id)) == (0, [])
