@@ -57,6 +57,11 @@ class AtWork:
         """Slots whose thread was fenced out and has not come back."""
         return len(self._leaked)
 
+    @property
+    def runs_a_suspect(self) -> bool:
+        """Whether one of the jobs has lost its worker so often that it may be the cause."""
+        return any(attempt.is_suspect for attempt in self._running.values())
+
     def add(self, attempts: Iterable[Attempt]) -> None:
         """These are about to run."""
         with self._lock:

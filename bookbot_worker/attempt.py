@@ -22,6 +22,7 @@ from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.job_llm import Desk, JobLedger, Life, Run
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import ETERNAL, Lease, boot_clock
+from bookbot_worker.orphans import LOSSES_LIMIT
 from bookbot_worker.outcomes import Errored, Outcome
 from bookbot_worker.queue.locks import Candidate
 from bookbot_worker.queue.settlement import Settlement
@@ -61,6 +62,7 @@ class Attempt:
     is_watched: bool = False
     is_fenced: bool = False
     is_bare: bool = False
+    is_suspect: bool = False
     result: dict[str, Any] | None = None
     _end: threading.Lock = field(default_factory=threading.Lock)
 
@@ -95,6 +97,7 @@ class Attempt:
             number=job.attempt,
             max_attempts=job.max_attempts,
             interruptions=job.interruptions,
+            is_suspect=job.losses >= LOSSES_LIMIT - 1,
             job_type=job_type,
             job_class=job_class,
             unit=unit,

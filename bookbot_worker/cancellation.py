@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 
+import structlog
+
 from bookbot_worker.lease import boot_clock
 from bookbot_worker.outcomes import JobCancelled
+
+log = structlog.get_logger()
 
 
 class StopReason(StrEnum):
@@ -74,6 +78,8 @@ class StopToken:
 
 
 def _close(close: Callable[[], object]) -> None:
-    """Whatever closing raises, the job's thread will see what it waited for end."""
-    with contextlib.suppress(Exception):
+    """Whatever closing raises, the job goes on to its end: it waits as long as what it waits for, or its grace."""
+    try:
         close()
+    except Exception as error:  # noqa: BLE001 - job code
+        log.warning("job.closer_failed", error=type(error).__name__)

@@ -7,8 +7,12 @@ knowledge that its process is gone.
 from dataclasses import dataclass
 from enum import Enum, auto
 
-LOSSES_LIMIT = 2
-"""A job that has lost its worker this often without progress is taken for the cause (sidekiq #4633: a poison pill)."""
+LOSSES_LIMIT = 3
+"""A job that has lost its worker this often without progress is taken for the cause (sidekiq #4633: a poison pill).
+
+Two would convict its neighbours with it: what is lost together is claimed together. The last chance is one without
+other suspects (`shared.models.SUSPECT_AFTER`), so that the third death tells who it was.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ class JobProcessor(InBackground):
         free = self.parts.slots.size - len(self._at_work)
         if free <= 0 or self._must_end or self.condition.is_paused or not self.lease.is_trusted:
             return []
-        jobs = claim(self.parts.engine, self.parts.claimant, free)
+        jobs = claim(self.parts.engine, self.parts.claimant, free, runs_a_suspect=self._at_work.runs_a_suspect)
         if jobs:
             log.info("job.claimed", count=len(jobs))
         engine, watch, desk = self.parts.job_engine, self.parts.log_writer.watch, self.parts.desk

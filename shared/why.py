@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from shared.clock import db_now
 from shared.errors import NotFound
-from shared.models import Book, Chunk, Job, JobDependency, Queue, Worker
+from shared.models import SUSPECT_AFTER, Book, Chunk, Job, JobDependency, Queue, Worker
 from shared.states import ACTIVE, JobState, LockScope
 
 COUNTED = 1000
@@ -27,7 +27,9 @@ class Facts:
 
     `postponed_because`: what put it off, if it was. `blockers`: (job_id, state) of the jobs it depends on and that are
     not done. `knows_type` and `serves_queue`: whether a live worker runs this type, and whether one of those also
-    serves this queue. `has_paused_worker`: whether a worker that claims nothing at the moment does both.
+    serves this queue. `has_paused_worker`: whether a worker that claims nothing at the moment does both. `trouble`: why
+    no one that serves it can do any work. `suspect`: the job that runs or comes first where this one and that one may
+    both be what kills workers.
     """
 
     state: str
@@ -48,6 +50,8 @@ class Facts:
     knows_type: bool = False
     serves_queue: bool = False
     has_paused_worker: bool = False
+    trouble: str | None = None
+    suspect: str | None = None
     position: int = 1
 
 
@@ -75,6 +79,8 @@ def why_waiting(facts: Facts) -> str:
         return f"no live worker knows the job type {facts.job_type!r}"
     if not facts.serves_queue:
         return f"no live worker that knows {facts.job_type!r} serves the queue {facts.queue!r}"
+    if facts.trouble:
+        return f"the workers that could run it can do no work: {facts.trouble}"
     if facts.queue_limit is not None and facts.queue_running >= facts.queue_limit:
         return f"the queue {facts.queue!r} runs {facts.queue_running} jobs, its limit is {facts.queue_limit}"
     if facts.book_locked_by:
@@ -83,6 +89,8 @@ def why_waiting(facts: Facts) -> str:
         return f"a chunk it needs is locked by job {facts.chunk_locked_by}"
     if facts.earlier_job:
         return f"job {facts.earlier_job}, which needs the same book or chunk, comes first"
+    if facts.suspect:
+        return f"it lost two workers, as did job {facts.suspect}: which of them kills is found out one at a time"
     if facts.position > COUNTED:
         return f"in line, more than {COUNTED} jobs are ahead"
     return f"next in line, position {facts.position}"
@@ -108,6 +116,7 @@ def load_facts(session: Session, job_id: str) -> Facts:
         **_workers(session, job),
         postponed_because=job.progress_message,
         blockers=_blockers(session, job),
+        suspect=_suspect(session, job),
         position=_position(session, job),
     )
 
@@ -168,21 +177,37 @@ def _locks(session: Session, job: Any) -> dict[str, Any]:
 def _workers(session: Session, job: Any) -> dict[str, Any]:
     """The workers that claim: running, not paused or draining, and heard of within their lease; and those paused."""
     has_lease = Worker.lease_until > db_now()  # not so where it is NULL: the first beat comes with the row
-    found = session.execute(select(Worker.state, Worker.job_types, Worker.queues).where(has_lease)).all()
+    columns = (Worker.state, Worker.job_types, Worker.queues, Worker.trouble)
+    found = session.execute(select(*columns).where(has_lease)).all()
     live = [worker for worker in found if worker.state == "running"]
     knowing = [worker for worker in live if job.job_type in worker.job_types]
     paused = [worker for worker in found if worker.state == "paused" and job.job_type in worker.job_types]
+    serving = _serving(job.queue, knowing)
     return {
         "live_workers": len(live),
         "knows_type": bool(knowing),
-        "serves_queue": _is_served(job.queue, knowing),
-        "has_paused_worker": _is_served(job.queue, paused),
+        "serves_queue": bool(serving),
+        "has_paused_worker": bool(_serving(job.queue, paused)),
+        "trouble": serving[0].trouble if serving and all(worker.trouble for worker in serving) else None,
     }
 
 
-def _is_served(queue: str, workers: Sequence[Any]) -> bool:
-    """Whether one of the workers serves the queue. An empty list of queues means all of them."""
-    return any(not worker.queues or queue in worker.queues for worker in workers)
+def _serving(queue: str, workers: Sequence[Any]) -> list[Any]:
+    """Those of the workers that serve the queue. An empty list of queues means all of them."""
+    return [worker for worker in workers if not worker.queues or queue in worker.queues]
+
+
+def _suspect(session: Session, job: Any) -> str | None:
+    """Of the other jobs that have lost as many workers: one that runs, else the first that comes before this one."""
+    other = aliased(Job)
+    comes_before = or_(other.state == JobState.RUNNING, _comes_first(other, job))
+    are_suspects = and_(literal(job.losses) >= SUSPECT_AFTER, other.losses >= SUSPECT_AFTER)
+    query = (
+        select(other.job_id)
+        .where(are_suspects, comes_before, other.job_id != job.job_id)
+        .order_by(other.state == JobState.WAITING, other.priority.desc(), other.run_at, other.job_id)
+    )
+    return session.scalar(query.limit(1))
 
 
 def _position(session: Session, job: Any) -> int:

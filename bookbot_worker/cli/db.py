@@ -20,8 +20,11 @@ def db() -> None:
 def upgrade() -> None:
     """Create the tables, or bring them up to date. Safe to repeat, and while workers run."""
     engine = make_engine(load_settings(), io_limit=math.inf)  # a table may be large
-    before = schema.current(engine)
-    after = schema.upgrade(engine)
+    try:
+        before = schema.current(engine)
+        after = schema.upgrade(engine)
+    finally:
+        engine.dispose()
     click.echo(f"{after} (nothing to do)" if before == after else f"{after} (was {before or 'empty'})")
 
 

@@ -24,13 +24,14 @@ from shared.models import JOBS, Job
 from shared.states import JobState
 
 
-def claim(engine: Engine, claimant: Claimant, limit: int) -> list[Job]:
+def claim(engine: Engine, claimant: Claimant, limit: int, *, runs_a_suspect: bool = False) -> list[Job]:
     """Take up to `limit` jobs; they are `running` and committed when this returns, in claim order.
 
-    The Jobs are plain objects outside any session.
+    The Jobs are plain objects outside any session. `runs_a_suspect`: the worker has a job that may be what killed its
+    workers; it is given no second one.
     """
     with engine.begin() as connection:
-        found = connection.execute(candidates(claimant), {"free": limit}).all()
+        found = connection.execute(candidates(claimant), {"free": limit, "runs_a_suspect": runs_a_suspect}).all()
         if not found:
             return []
         winners = take_locks(

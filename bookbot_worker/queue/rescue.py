@@ -128,7 +128,7 @@ def _words_and_values(chosen: Fate, losses: int, words: str) -> tuple[str, dict[
         case Fate.CANCEL:
             return f"{words}; the job was cancelled", ended | {"state": JobState.CANCELLED}
         case Fate.GIVE_UP:
-            message = f"worker lost twice without progress: {words}"
+            message = f"worker lost {losses} times without progress: {words}"
             return message, ended | {"state": JobState.ERROR, "error_message": message, "losses": losses}
         case Fate.RUN_AGAIN:
             # A lost run is none of the job's own attempts.

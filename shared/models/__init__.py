@@ -2,7 +2,7 @@
 
 from shared.models.base import Base
 from shared.models.books import CHUNK_TYPES, Book, Chunk, OutputFile
-from shared.models.jobs import IS_RUNNING, Job, JobDependency, JobLog
+from shared.models.jobs import IS_RUNNING, SUSPECT_AFTER, Job, JobDependency, JobLog
 from shared.models.llm import LlmCall, LlmCircuit
 from shared.models.workers import Queue, Schedule, SchemaInfo, Worker
 
@@ -17,6 +17,7 @@ __all__ = [
     "CHUNK_TYPES",
     "IS_RUNNING",
     "JOBS",
+    "SUSPECT_AFTER",
     "Base",
     "Book",
     "Chunk",

@@ -11,6 +11,10 @@ from shared.models.base import Base, Id, short
 
 _TERMINAL_SQL = "state IN ('completed', 'failed', 'error', 'cancelled')"
 _WAITING = text("state = 'waiting'")
+_SUSPECT = text("state = 'waiting' AND losses >= 2")
+
+SUSPECT_AFTER: ColumnElement[int] = literal_column("2")
+"""Losses from which a job may be what kills its workers. As text: a prepared plan must know it to use the index."""
 
 
 class Job(Base):
@@ -56,6 +60,15 @@ class Job(Base):
     llm_epoch: Mapped[int] = mapped_column(server_default="0")
 
     __table_args__ = (
+        # Empty as good as always; else a claim would look through the whole backlog for one suspect.
+        Index(
+            "jobs_suspects",
+            desc("priority"),
+            "run_at",
+            "job_id",
+            postgresql_where=_SUSPECT,
+            sqlite_where=_SUSPECT,
+        ),
         CheckConstraint(f"(completed_at IS NOT NULL) = ({_TERMINAL_SQL})", "terminal_has_completed_at"),
         CheckConstraint("(worker_id IS NOT NULL) = (state = 'running')", "running_has_worker"),
         CheckConstraint(f"state IN ('waiting', 'running') OR {_TERMINAL_SQL}", "state_known"),

@@ -161,5 +161,8 @@ def test_a_primary_that_has_become_read_only_is_left_for_the_new_one(
         eventually(lambda: not [one for one in durable.backends("bookbot-worker%") if one.query.startswith("LISTEN")])
     rows = [after.row(job_id) for job_id in ids]
     assert {(row.state, row.losses) for row in rows} == {("completed", 0)}
+    # A job that had its session from the old one may have been broken off by it; that costs no attempt.
+    assert {row.attempt - row.interruptions for row in rows} == {1}
+    assert all(after.starts(row.job_id) == row.attempt for row in rows)
     assert not rescued(fleet)
     check(after.engine, ids=[*ids, new])

@@ -26,20 +26,19 @@ def deaths() -> list[object]:
 
 
 @pytest.mark.parametrize(("job_type", "code"), deaths())
-def test_a_job_that_kills_its_workers_is_started_twice_and_never_again(
+def test_a_job_that_kills_its_workers_is_started_three_times_and_never_again(
     database: Database, fleet: Fleet, job_type: str, code: int
 ) -> None:
     """As a supervisor would, the test starts a new worker for each one that died."""
     poison = database.add(job_type)
     with watch(database.engine):
-        assert fleet.start().exit_code() == code
-        assert fleet.start().exit_code() == code
+        assert [fleet.start().exit_code() for _ in range(3)] == [code] * 3
         fleet.start()
         database.wait_until_ended([poison, database.add("effect")])
-    assert (database.starts(poison), database.row(poison).state) == (2, "error")
-    words = f"worker lost twice without progress: worker worker2 (pid {fleet.workers[1].pid} on "
+    assert (database.starts(poison), database.row(poison).state) == (3, "error")
+    words = f"worker lost 3 times without progress: worker worker3 (pid {fleet.workers[2].pid} on "
     assert str(database.row(poison).error_message).startswith(words)
-    assert fleet.workers[2].is_alive
+    assert fleet.workers[3].is_alive
     check(database.engine)
 
 
@@ -56,6 +55,22 @@ def test_the_neighbours_of_a_job_that_killed_its_worker_run_again_and_complete(
         fleet.start()
         database.wait_until_ended([harmful, *neighbours])
     assert {(database.row(job).state, database.row(job).losses) for job in neighbours} == {("completed", 1)}
+    check(database.engine)
+
+
+def test_the_neighbours_of_a_job_that_kills_every_worker_complete(database: Database, fleet: Fleet) -> None:
+    """They die with it twice; the third time it is alone among suspects."""
+    poison = database.add("segfaults")
+    neighbours = [
+        *database.add_many(4, "effect", {"seconds": 0.3}),
+        database.add("book_effect", {"seconds": 0.3}, book_id=database.add_book()),
+    ]
+    with watch(database.engine):
+        assert [fleet.start().exit_code() for _ in range(3)] == [-signal.SIGSEGV] * 3
+        fleet.start()
+        database.wait_until_ended([poison, *neighbours])
+    assert (database.starts(poison), database.row(poison).state) == (3, "error")
+    assert {(database.row(job).state, database.row(job).losses) for job in neighbours} == {("completed", 2)}
     check(database.engine)
 
 

@@ -24,15 +24,16 @@ def between(durable: DurableServer, database: Database, tmp_path: Path) -> Itera
         yield started
 
 
-def start(fleet: Fleet, through: Pooler, count: int) -> None:
-    fleet.start_many(count, env={"DATABASE_URL": through.url})
+def start(fleet: Fleet, through: Pooler, count: int, concurrency: int = 10) -> None:
+    fleet.start_many(count, env={"DATABASE_URL": through.url, "BOOKBOT_CONCURRENCY": str(concurrency)})
     assert all(worker.events("listen.unavailable") for worker in fleet.workers)
 
 
 def test_a_worker_that_is_killed_behind_a_pooler_loses_its_jobs_to_another(
     database: Database, between: Pooler, fleet: Fleet
 ) -> None:
-    start(fleet, between, 1)
+    """The survivor has a session for each of its jobs, and one more: with fewer they would wait for each other."""
+    start(fleet, between, 1, concurrency=4)
     book = database.add_book()
     held = [
         database.add("effect", {"until": "go"}),
@@ -40,7 +41,7 @@ def test_a_worker_that_is_killed_behind_a_pooler_loses_its_jobs_to_another(
         database.add("book_effect", {"until": "go"}, book_id=book),
     ]
     wait_until_they_wait(database, held)
-    start(fleet, between, 1)
+    start(fleet, between, 1, concurrency=4)
     with watch(database.engine):
         fleet.workers[0].kill()
         others = [*database.add_many(60, "effect"), *database.add_many(30, "quiet", {"m": 0})]
@@ -51,6 +52,7 @@ def test_a_worker_that_is_killed_behind_a_pooler_loses_its_jobs_to_another(
     rows = [database.row(job_id) for job_id in held]
     assert {(row.state, row.attempt, row.losses) for row in rows} == {("completed", 2, 1)}
     assert {database.row(job_id).state for job_id in others} == {"completed"}
+    assert {database.starts(job_id) for job_id in others} == {1}
     check(database.engine, ids=[*held, *others])
 
 

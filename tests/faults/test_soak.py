@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow_faults, pytest.mark.timeout(1
 BACKLOG = 15
 """Jobs that have not ended, at any moment: enough that a worker has always something to lose."""
 
-POISON = "worker lost twice without progress"
+POISON = "worker lost 3 times without progress"
 
 
 def add_some_job(database: Database, dice: random.Random, books: list[tuple[str, str]]) -> str:
@@ -97,6 +97,6 @@ def test_no_job_is_lost_or_done_twice_however_its_workers_die(
         "lost": jobs - len(ids),
         "done twice or by half": 0,  # else `check` would not have come back
         "jobs that lost a worker": sum(row.losses > 0 for row in rows),
-        "jobs given up after two losses": len(given_up),
+        "jobs given up after three losses": len(given_up),
     }.items():
         figures(f"soak on {database_name}: {name}", value)

@@ -50,7 +50,7 @@ def test_a_worker_may_die_within_any_write_to_the_file(
     check(database.engine, ids=ids)
     for job in map(database.row, ids):
         words = str(job.error_message)
-        assert job.state == "completed" or (job.losses == 2 and words.startswith("worker lost twice")), words
+        assert job.state == "completed" or (job.losses == 3 and words.startswith("worker lost 3 times")), words
     check_file(database)
 
 

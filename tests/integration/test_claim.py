@@ -162,6 +162,30 @@ def test_jobs_of_other_chunks_and_other_books_run_side_by_side(session: Session,
     assert taken(engine) == again
 
 
+def lose_twice(session: Session, *jobs: str) -> None:
+    session.execute(update(Job).where(Job.job_id.in_(jobs)).values(losses=2))
+    session.commit()
+
+
+def test_one_suspect_at_a_time_and_the_others_as_ever(session: Session, engine: Engine) -> None:
+    """A job that has lost two workers may be what kills them; beside another nobody could tell which it is."""
+    first, second, innocent, once = add(session, *[NewJob("free", priority=-n) for n in range(4)])
+    session.execute(update(Job).where(Job.job_id == once).values(losses=1))
+    lose_twice(session, first, second)
+    assert [job.job_id for job in claim(engine, WORKER, 9)] == [first, innocent, once]
+    assert claim(engine, WORKER, 9, runs_a_suspect=True) == []
+    assert [job.job_id for job in claim(engine, WORKER, 9)] == [second]
+
+
+def test_a_suspect_that_cannot_start_holds_no_other_up(session: Session, engine: Engine, book: str) -> None:
+    holder, suspect, other = add(session, NewJob("whole_book", book_id=book), NewJob("free"), NewJob("free"))
+    assert [job.job_id for job in claim(engine, WORKER, 1)] == [holder]
+    [behind_the_lock] = add(session, NewJob("whole_book", book_id=book, priority=9))
+    [later] = add(session, NewJob("free", priority=8, run_at=datetime.now(UTC) + timedelta(hours=1)))
+    lose_twice(session, behind_the_lock, later, suspect)
+    assert {job.job_id for job in claim(engine, WORKER, 9)} == {suspect, other}
+
+
 def test_many_jobs_of_a_locked_book_do_not_keep_others_from_being_found(
     session: Session, engine: Engine, book: str
 ) -> None:
@@ -206,7 +230,8 @@ def test_a_chain_of_scenes_is_not_searched_scene_by_scene(postgres_settings: Set
             needed = [chain[-1].job_id] if chain else []
             chain.append(NewJob("one_chunk", book_id=book_id, chunk_id=scene.chunk_id, depends_on=needed))
         add(session, *chain)
-    sql = candidates(WORKER).params(free=10).compile(engine, compile_kwargs={"literal_binds": True})
+    statement = candidates(WORKER).params(free=10, runs_a_suspect=False)
+    sql = statement.compile(engine, compile_kwargs={"literal_binds": True})
     with engine.begin() as connection:
         explained = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}")
         looked_at = rows_looked_at(explained.scalar_one()[0]["Plan"])

@@ -159,6 +159,8 @@ def test_a_cancelled_job_that_does_not_stop_is_cancelled_all_the_same(
 def test_when_half_the_slots_are_lost_the_worker_drains_and_asks_for_a_new_process(
     settings: Settings, engine: Engine, hangs: type[Hangs]
 ) -> None:
+    if engine.dialect.name == "sqlite":
+        hangs.sends = False  # the second would wait for the only writer, and end with it
     processor = processor_for(settings.model_copy(update=SHORT), hangs, Quick, timeout=LIMIT)
     with running(processor):
         jobs = [enqueue(engine, hangs, book_id=add_book(engine)) for _ in range(2)]

@@ -17,8 +17,9 @@ from bookbot_worker.orphans import Fate, Holder, Sign
 from bookbot_worker.outcomes import Completed
 from bookbot_worker.process_identity import identity
 from bookbot_worker.queue.rescue import Dead, give_back_unknown, rescue
-from bookbot_worker.queue.sessions import session_name
+from bookbot_worker.queue.sessions import end_sessions, session_name
 from bookbot_worker.queue.settle import settle_together
+from bookbot_worker.queue.workers import silent_workers
 from shared.clock import db_now, db_now_plus
 from shared.control import cancel_job
 from shared.database import make_engine
@@ -171,19 +172,20 @@ def lose(engine: Engine, job_class: type[BaseJob]) -> str:
     return attempt.claim_id
 
 
-def test_a_job_that_loses_its_worker_twice_is_given_up_with_what_waited_for_it(engine: Engine) -> None:
+def test_a_job_that_loses_its_worker_three_times_is_given_up_with_what_waited_for_it(engine: Engine) -> None:
     job_id = enqueue(engine, OnABook, book_id=add_book(engine))
     waits = enqueue(engine, Plain, depends_on=[job_id], priority=-1)
     lose(engine, OnABook)
+    lose(engine, OnABook)
     last_claim = lose(engine, OnABook)
     job = row(engine, job_id)
-    assert (job.state, job.losses, job.claim_id) == ("error", 2, last_claim)
-    assert str(job.error_message).startswith("worker lost twice without progress: worker a worker (pid ")
+    assert (job.state, job.losses, job.claim_id) == ("error", 3, last_claim)
+    assert str(job.error_message).startswith("worker lost 3 times without progress: worker a worker (pid ")
     assert job.completed_at is not None
     assert lock_holders(engine) == []
     assert row(engine, waits).state == "cancelled"
-    assert [(attempt, seq) for attempt, seq, _ in log_of(engine, job_id)] == [(1, 1), (2, 2)]
-    assert job.log_count == 2
+    assert [(attempt, seq) for attempt, seq, _ in log_of(engine, job_id)] == [(1, 1), (2, 2), (3, 3)]
+    assert job.log_count == 3
 
 
 def test_a_run_that_had_paid_for_an_answer_made_progress(engine: Engine) -> None:
@@ -304,6 +306,28 @@ def test_a_transaction_that_a_dead_worker_left_open_is_ended_and_holds_up_no_res
         other.execute(select(Job.job_id))
     for each in (engine, left_open, living):
         each.dispose()
+
+
+def test_a_transaction_in_which_something_has_just_happened_is_not_ended(postgres_settings: Settings) -> None:
+    """Whoever holds it may be alive behind a network that stammers, or a pooler that gave the session to another."""
+    engine = make_engine(postgres_settings)
+    worker_id = add_worker(engine, lease=-1)
+    its_own = make_engine(postgres_settings, application=session_name(worker_id))
+    with its_own.connect() as settling:
+        settling.execute(select(Job.job_id))
+        assert end_sessions(engine, [worker_id], 60) == 0
+        settling.execute(select(Job.job_id))
+    for each in (engine, its_own):
+        each.dispose()
+
+
+def test_silent_is_who_has_not_stopped_and_does_not_beat(engine: Engine) -> None:
+    add_worker(engine, lease=60)
+    stopped = add_worker(engine, lease=-1)
+    silent = add_worker(engine, lease=-1)
+    with engine.begin() as connection:
+        connection.execute(update(Worker).where(Worker.worker_id == stopped).values(state="stopped"))
+    assert silent_workers(engine) == [silent]
 
 
 def test_two_rescuers_lose_a_job_only_once(engine: Engine) -> None:

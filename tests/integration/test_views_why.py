@@ -169,6 +169,24 @@ def test_workers_that_are_paused_are_named_only_where_no_other_could_run_the_job
     assert explain(session, other) == "the workers that know 'demo' and serve the queue 'other' are paused"
 
 
+def test_workers_in_trouble_are_named_only_where_no_other_could_run_the_job(session: Session, worker: str) -> None:
+    waiting = demo(session)
+    session.execute(update(Worker).where(Worker.worker_id == worker).values(trouble="the disk is full"))
+    assert explain(session, waiting) == "the workers that could run it can do no work: the disk is full"
+    add_worker(session, job_types=["demo"])
+    assert explain(session, waiting).startswith("next in line")
+
+
+def test_a_suspect_waits_for_the_one_that_runs_or_comes_first(session: Session) -> None:
+    first, innocent, second = demo(session), demo(session), demo(session)
+    session.execute(update(Job).where(Job.job_id.in_([first, second])).values(losses=2))
+    assert f"job {first}: which of them kills" in explain(session, second)
+    for job_id in (first, innocent):
+        assert explain(session, job_id).startswith("next in line")
+    session.execute(update(Job).where(Job.job_id == second).values(state="running", worker_id=new_id()))
+    assert f"job {second}: which of them kills" in explain(session, first)
+
+
 def test_a_job_that_does_not_wait_or_does_not_exist_is_told_apart(session: Session) -> None:
     running = demo(session)
     session.execute(update(Job).where(Job.job_id == running).values(state="running", worker_id=new_id()))

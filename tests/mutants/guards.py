@@ -8,8 +8,9 @@ from tests.mutants.guard import Guard
 from tests.mutants.guards_llm import LLM
 from tests.mutants.guards_parting import PARTING
 from tests.mutants.guards_queue import QUEUE
+from tests.mutants.guards_rescue import DYING_TOGETHER
 from tests.mutants.guards_rule import RULE_GUARDS
 from tests.mutants.guards_settle import SETTLING
 from tests.mutants.guards_worker import WORKER
 
-GUARDS: tuple[Guard, ...] = (*QUEUE, *SETTLING, *WORKER, *PARTING, *RULE_GUARDS, *LLM)
+GUARDS: tuple[Guard, ...] = (*QUEUE, *SETTLING, *WORKER, *PARTING, *RULE_GUARDS, *DYING_TOGETHER, *LLM)

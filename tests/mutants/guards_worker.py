@@ -44,26 +44,6 @@ BEATING: tuple[Guard, ...] = (
         ),
     ),
     guard(
-        "grace-of-sessions",
-        "a worker that could not beat either may be settling in the session that is idle",
-        f"{INTEGRATION}test_guards.py::test_after_an_outage_no_session_is_ended_for_a_whole_lease",
-        (
-            "bookbot_worker/maintenance/rescuer.py",
-            "        if self._has_seen_others_beat():\n",
-            "        if self._engine is not None:\n",
-        ),
-    ),
-    guard(
-        "sessions-of-the-dead",
-        "a machine that loses its power says no farewell: the server keeps the locks of its transaction for hours",
-        RESCUE + "test_a_transaction_that_a_dead_worker_left_open_is_ended_and_holds_up_no_rescue",
-        (
-            "bookbot_worker/maintenance/rescuer.py",
-            "        if ended := end_sessions(",
-            "        if ended := 0 and end_sessions(",
-        ),
-    ),
-    guard(
         "grace-needs-own-beats",
         "who slept has heard nobody either",
         LEASES,
@@ -179,7 +159,7 @@ DYING: tuple[Guard, ...] = (
     guard(
         "losses-limit",
         "a poison pill would kill every worker it meets (sidekiq #4633)",
-        f"{ORPHANS} {RESCUE}test_a_job_that_loses_its_worker_twice_is_given_up_with_what_waited_for_it",
+        f"{ORPHANS} {RESCUE}test_a_job_that_loses_its_worker_three_times_is_given_up_with_what_waited_for_it",
         (ORPHAN, "if losses >= LOSSES_LIMIT else", "if losses < 0 else"),
     ),
     guard(

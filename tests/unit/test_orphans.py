@@ -48,7 +48,8 @@ def test_who_may_be_rescued_from(sign: Sign, has_seen_others_beat: bool, may: bo
     ("losses", "made_progress", "is_cancelled", "expected"),
     [
         (0, False, False, (Fate.RUN_AGAIN, 1)),
-        (1, False, False, (Fate.GIVE_UP, 2)),
+        (1, False, False, (Fate.RUN_AGAIN, 2)),
+        (2, False, False, (Fate.GIVE_UP, 3)),
         (7, False, False, (Fate.GIVE_UP, 8)),
         (0, True, False, (Fate.RUN_AGAIN, 0)),
         (1, True, False, (Fate.RUN_AGAIN, 0)),

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from bookbot_worker.cancellation import StopReason, StopToken
 from bookbot_worker.outcomes import JobCancelled
@@ -72,7 +73,10 @@ def test_closing_that_fails_or_blocks_holds_nobody_up() -> None:
     def fails() -> None:
         raise RuntimeError("cannot be closed")
 
-    with contextlib.suppress(JobCancelled), token.closing(fails), token.closing(hold.wait):
-        token.fire(StopReason.SHUTDOWN)
-    assert token.reason is StopReason.SHUTDOWN
+    with structlog.testing.capture_logs() as seen:
+        with contextlib.suppress(JobCancelled), token.closing(fails), token.closing(hold.wait):
+            token.fire(StopReason.SHUTDOWN)
+        assert token.reason is StopReason.SHUTDOWN
+        eventually(lambda: seen)
+    assert seen == [{"event": "job.closer_failed", "error": "RuntimeError", "log_level": "warning"}]
     hold.set()

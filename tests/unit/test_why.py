@@ -51,6 +51,14 @@ FOUR = tuple((f"job-{number}", "running") for number in range(4))
         (replace(READY, live_workers=0), "no worker is running; start one with: bookbot-worker run"),
         (replace(READY, knows_type=False), "no live worker knows the job type 'demo'"),
         (replace(READY, serves_queue=False), "no live worker that knows 'demo' serves the queue 'default'"),
+        (
+            replace(READY, trouble="the database is read-only"),
+            "the workers that could run it can do no work: the database is read-only",
+        ),
+        (
+            replace(READY, suspect="job-4"),
+            "it lost two workers, as did job job-4: which of them kills is found out one at a time",
+        ),
         (replace(READY, has_paused_worker=True), "next in line, position 1"),
         (PAUSED, "the workers that know 'demo' are paused"),
         (replace(PAUSED, live_workers=1), "the workers that know 'demo' are paused"),

@@ -15,6 +15,14 @@ def upgrade() -> None:
     op.add_column("workers", sa.Column("trouble", sa.Text(), nullable=True))
     op.drop_column("workers", "pid_started_at")
     op.add_column("jobs", sa.Column("interruptions", sa.Integer(), server_default="0", nullable=False))
+    waiting_suspect = sa.text("state = 'waiting' AND losses >= 2")
+    op.create_index(
+        "jobs_suspects",
+        "jobs",
+        [sa.text("priority DESC"), "run_at", "job_id"],
+        postgresql_where=waiting_suspect,
+        sqlite_where=waiting_suspect,
+    )
     if op.get_bind().dialect.name == "postgresql":
         # A beat changes no indexed column; with room on the page it stays there (HOT), and leaves nothing to vacuum.
         op.execute("ALTER TABLE workers SET (fillfactor = 50)")
@@ -28,6 +36,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("schema_info")
+    op.drop_index("jobs_suspects", "jobs")
     op.drop_column("jobs", "interruptions")
     op.add_column("workers", sa.Column("pid_started_at", sa.DateTime(timezone=True), nullable=True))
     op.drop_column("workers", "trouble")
