@@ -23,7 +23,7 @@ def check_base_url(url: str) -> str:
 
 
 def check_key(key: str, base_url: str) -> str:
-    """`key` without white space around it. Raises ValueError where it could not, or should not, be sent to `base_url`."""
+    """`key` without white space around it. Raises ValueError where it could or should not be sent to `base_url`."""
     key = key.strip()
     if any(character <= " " or character > "~" for character in key):
         raise ValueError("holds a character that cannot be sent in an HTTP header")

@@ -37,11 +37,13 @@ def scene_jobs_of(session: Session, job_id: str) -> dict[str, SceneJobs]:
     """The scene jobs that `job_id` started so far, by chunk."""
     query = (
         select(Job.chunk_id, Job.job_id, Job.state)
-        .where(Job.parent_job_id == job_id, Job.job_type == "generate_chunk", Job.chunk_id.is_not(None))
+        .where(Job.parent_job_id == job_id, Job.job_type == "generate_chunk")
         .order_by(Job.job_id)
     )
     found: dict[str, SceneJobs] = {}
     for chunk_id, child, state in session.execute(query):
+        if chunk_id is None:
+            continue
         known = found.get(chunk_id, SceneJobs())
         found[chunk_id] = SceneJobs(
             is_done=known.is_done or state == JobState.COMPLETED, active=child if state in ACTIVE else known.active

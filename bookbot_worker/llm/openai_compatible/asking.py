@@ -52,5 +52,5 @@ def refused_option(complaint: Complaint, body: Mapping[str, Any]) -> Option | No
     named = [option for option in there if any(name in said for name in _NAMES[option])]
     if named:
         return named[0]
-    is_vague = complaint.status in {400, 422}
-    return there[0] if there and is_vague and there[0] in {Option.SHAPE, Option.USAGE} else None
+    guesses = [option for option in there if option is not Option.TEMPERATURE]
+    return guesses[0] if guesses and complaint.status in {400, 422} else None
