@@ -24,6 +24,10 @@ _LABEL = re.compile(
 _BULLET = re.compile(r"^\s*[-*+•]\s+(?P<value>.+)$")
 _SEPARATOR = re.compile(r"\s*(?:[,;/&]|\band\b)\s*")
 _RULE = re.compile(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
+
+MOST_SCENES = 2_000
+"""More than any novel has: an answer with more of them is no outline."""
+
 _NOBODY = frozenset({"", "none", "nobody", "n/a", "-", "–", "—"})
 
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from bookbot_worker.books.library import default_bots, default_tasks
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.create_foundation import CreateFoundationJob
 from bookbot_worker.jobs.demo import DemoJob
@@ -121,8 +122,8 @@ def test_a_foundation_has_everything_scenes_need(engine: Engine, book_id: str, f
     assert "## Ines" in characters.text
     assert all(f"## {place}" in settings.text for scene in scenes for place in scene.props["settings"])
     assert chunks(engine, book_id, "brief")[0].text == BRIEF
-    assert [bot.props["name"] for bot in chunks(engine, book_id, "bot")] == ["Novelist", "Minimalist"]
-    assert chunks(engine, book_id, "task")[0].props["name"] == "Write scene"
+    for type_, defaults in (("bot", default_bots()), ("task", default_tasks())):
+        assert [chunk.props["name"] for chunk in chunks(engine, book_id, type_)] == [known.name for known in defaults]
     assert all(chunk.job_id == foundation for chunk in [*scenes, outline, characters, settings])
 
 
@@ -140,9 +141,8 @@ def test_laying_the_foundation_again_keeps_scenes_and_what_was_written(
     assert [scene.chunk_id for scene in after] == [scene.chunk_id for scene in before]
     assert (after[0].text, after[0].version) == ("Written by hand.", 2)
     assert all(scene.version == 1 for scene in after[1:])
-    assert [chunk.version for type_ in ("brief", "outline", "task") for chunk in chunks(engine, book_id, type_)] == [
-        1
-    ] * 5
+    for type_ in ("brief", "outline", "task", "bot"):
+        assert {chunk.version for chunk in chunks(engine, book_id, type_)} == {1}
 
 
 def test_a_new_outline_moves_scenes_and_leaves_removed_ones(
@@ -216,7 +216,7 @@ def test_a_scene_is_written_as_a_new_version(
 @pytest.mark.parametrize(
     ("props", "message"),
     [
-        ({"bot": "Nobody"}, "no bot called 'Nobody'; it has: Novelist, Minimalist"),
+        ({"bot": "Nobody"}, "no bot called 'Nobody'; it has: Novelist, Minimalist,"),
         ({"task": "Dance"}, "no task called 'Dance'; it has: Write scene,"),
     ],
 )
