@@ -3,7 +3,7 @@
 Owns the decision, over plain rows, and the one query that reads the children.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -65,3 +65,8 @@ def plan_scenes(scenes: Sequence[Chunk], jobs: Mapping[str, SceneJobs], mode: st
         return (mode == "write" or bool(scene.text.strip())) and not jobs.get(scene.chunk_id, SceneJobs()).is_done
 
     return Plan(tuple((scene, jobs.get(scene.chunk_id, SceneJobs()).active) for scene in scenes if is_due(scene)))
+
+
+def needs_order(mode: str, variables: Collection[str]) -> bool:
+    """Whether the scenes must be done one after another: the task sees its neighbours, and this mode changes them."""
+    return mode != "review" and not {"PreviousChunk", "NextChunk"}.isdisjoint(variables)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from bookbot_worker.books import template
 from bookbot_worker.jobs.base import BaseJob
-from bookbot_worker.jobs.due_scenes import Plan, plan_scenes, scene_jobs_of
+from bookbot_worker.jobs.due_scenes import Plan, needs_order, plan_scenes, scene_jobs_of
 from bookbot_worker.jobs.versions import latest
 from bookbot_worker.jobs.writing_kit import UnknownEntry, UnusableEntry, choose_bot, choose_task
 from shared.enqueue import NewJob
@@ -56,7 +56,7 @@ class GenerateBookJob(BaseJob):
             task = choose_task(self.session, book_id, self.props.task, "generate_chunk", mode)
         except (UnknownEntry, UnusableEntry) as error:
             return self._fail(str(error))
-        job_ids = self._enqueue_scenes(plan, is_chain="PreviousChunk" in template.uses(task.prompt))
+        job_ids = self._enqueue_scenes(plan, is_chain=needs_order(mode, template.uses(task.prompt)))
         return self._await("writing", job_ids, f"{_PRESENT[mode]} {_scenes(plan.count)}")
 
     def _enqueue_scenes(self, plan: Plan, *, is_chain: bool) -> list[str]:

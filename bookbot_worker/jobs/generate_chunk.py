@@ -45,7 +45,7 @@ class GenerateChunkJob(ChunkJob):
         prompt = self._prompt(bot, task, length, variables(self._context_of(chunk)))
         self.log(f"{bot.name} does {task.name!r}, about {length.words} words", bot=bot.name, task=task.name)
         try:
-            completion = ask_whole(self.llm, prompt, on_text=self._watch(length.words))
+            completion = ask_whole(self.llm, prompt, self.job.attempt, on_text=self._watch(length.words))
         except UnfinishedAnswer as error:
             return self._fail(str(error))
         text = answers.prose(completion.text, str(chunk.props.get("title") or ""))

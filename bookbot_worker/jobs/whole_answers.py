@@ -10,6 +10,7 @@ from dataclasses import replace
 from bookbot_worker.books.continuing import GO_ON, joined, whole_sentences
 from bookbot_worker.jobs.job_llm import JobLLM
 from bookbot_worker.llm.client import Completion, Message, Prompt
+from bookbot_worker.outcomes import Retry
 from shared.errors import BookbotError
 
 MOST_CONTINUATIONS = 2
@@ -19,15 +20,22 @@ class UnfinishedAnswer(BookbotError):
     """The answer is not whole, and must not stand in a book. The text says why and what to do."""
 
 
-def ask_whole(llm: JobLLM, prompt: Prompt, on_text: Callable[[str], None] | None = None) -> Completion:
+def ask_whole(llm: JobLLM, prompt: Prompt, attempt: int, on_text: Callable[[str], None] | None = None) -> Completion:
     """The whole answer to `prompt`; its counts are those of the last turn.
 
-    Raises UnfinishedAnswer where it is still cut off after two continuations, or was withheld by a filter.
+    Raises UnfinishedAnswer where it is still cut off after two continuations, or was withheld by a filter, and Retry
+    where it is empty. `attempt` is the job's: the ledger gives back the empty answers of those before, and one more
+    question is asked in each.
     """
-    completion = _complete(llm, prompt, on_text)
+    for _ in range(max(1, attempt)):
+        completion = _complete(llm, prompt, on_text)
+        if completion.text.strip():
+            break
+    else:
+        raise Retry(f"{completion.model} answered with nothing")
     text = completion.text
     for _ in range(MOST_CONTINUATIONS):
-        if completion.finish_reason != "length" or not text.strip():
+        if completion.finish_reason != "length":
             break
         text = whole_sentences(text)
         llm.log("the answer was cut off at the length limit; asking for the rest", "WARNING")
