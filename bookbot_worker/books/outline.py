@@ -65,6 +65,13 @@ class Outline:
         """All scenes in reading order."""
         return tuple(scene for chapter in self.chapters for scene in chapter.scenes)
 
+    @property
+    def tags(self) -> dict[str, list[str]]:
+        """The names of all `characters` and `settings`, each once, in the order they come up."""
+        people = (name for scene in self.scenes for name in scene.characters)
+        places = (name for scene in self.scenes for name in scene.settings)
+        return {"characters": list(dict.fromkeys(people)), "settings": list(dict.fromkeys(places))}
+
 
 @dataclass(slots=True)
 class _Open:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from bookbot_worker.books.outline import MOST_SCENES
 from bookbot_worker.books.plain_text import block, chapter_title, line, name
 
 
@@ -24,11 +23,11 @@ class Plan(Form, ABC):
 
     @abstractmethod
     def faults(self) -> Iterator[str]:
-        """What keeps it from being used although it has the right form, each with its place."""
+        """What is missing in it although it has the right form, each with its place."""
 
     @abstractmethod
     def markdown(self) -> str:
-        """The same for the rest of the house; right only where there are no faults."""
+        """The same for the rest of the house; what is missing is left out."""
 
 
 class ScenePlan(Form):
@@ -48,13 +47,9 @@ class ScenePlan(Form):
 
     def section(self, number: int) -> str:
         """The scene's section. Its id comes from here, so that any title is the title of a scene."""
-        return "\n\n".join(
-            [
-                f"### {line(self.title)} [[Scene {number}]]",
-                block(self.summary),
-                f"Characters: {', '.join(_names(self.characters))}\nSetting: {name(self.setting)}",
-            ]
-        )
+        tags = _labelled(("Characters", ", ".join(_names(self.characters))), ("Setting", name(self.setting)))
+        heading = f"### {line(self.title) or f'Scene {number}'} [[Scene {number}]]"
+        return "\n\n".join(filter(None, [heading, block(self.summary), tags]))
 
 
 class ChapterPlan(Form):
@@ -74,8 +69,6 @@ class OutlinePlan(Plan):
         """See `Plan`."""
         if not self.chapters:
             yield "chapters: there is none"
-        if sum(len(chapter.scenes) for chapter in self.chapters) > MOST_SCENES:
-            yield f"chapters: there are more than {MOST_SCENES} scenes"
         for number, chapter in enumerate(self.chapters):
             if not chapter.scenes:
                 yield f"chapters.{number}.scenes: there is none"
@@ -156,7 +149,7 @@ def _first_of_each(sections: Iterator[tuple[str, str]]) -> list[str]:
     found: dict[str, str] = {}
     for called, section in sections:
         found.setdefault(called, section)
-    return list(found.values())
+    return [section for called, section in found.items() if called]
 
 
 def _faults_of_names(field: str, names: Sequence[str]) -> Iterator[str]:

@@ -23,16 +23,9 @@ class UnfinishedAnswer(BookbotError):
 def ask_whole(llm: JobLLM, prompt: Prompt, attempt: int, on_text: Callable[[str], None] | None = None) -> Completion:
     """The whole answer to `prompt`; its counts are those of the last turn.
 
-    Raises UnfinishedAnswer where it is still cut off after two continuations, or was withheld by a filter, and Retry
-    where it is empty. `attempt` is the job's: the ledger gives back the empty answers of those before, and one more
-    question is asked in each.
+    Raises UnfinishedAnswer where it is still cut off after two continuations, and what `ask_once` raises.
     """
-    for _ in range(max(1, attempt)):
-        completion = _complete(llm, prompt, on_text)
-        if completion.text.strip():
-            break
-    else:
-        raise Retry(f"{completion.model} answered with nothing")
+    completion = ask_once(llm, prompt, attempt, on_text)
     text = completion.text
     for _ in range(MOST_CONTINUATIONS):
         if completion.finish_reason != "length":
@@ -50,11 +43,24 @@ def ask_whole(llm: JobLLM, prompt: Prompt, attempt: int, on_text: Callable[[str]
     return replace(completion, text=text)
 
 
+def ask_once(llm: JobLLM, prompt: Prompt, attempt: int, on_text: Callable[[str], None] | None = None) -> Completion:
+    """The answer to `prompt`, which may be cut off. Raises UnfinishedAnswer where a filter held it back.
+
+    Raises Retry where it is empty. `attempt` is the job's: the ledger gives back the empty answers of those before, and
+    one more question is asked in each.
+    """
+    for _ in range(max(1, attempt)):
+        completion = _complete(llm, prompt, on_text)
+        if completion.text.strip():
+            return completion
+    raise Retry(f"{completion.model} answered with nothing")
+
+
 def _complete(llm: JobLLM, prompt: Prompt, on_text: Callable[[str], None] | None) -> Completion:
     completion = llm.complete(prompt, on_text)
     if completion.finish_reason == "content_filter":
         raise UnfinishedAnswer(
-            f"The content filter of {completion.model} held back the answer, and nothing was changed. Reword what the "
-            "scene is about, or use another model."
+            f"The content filter of {completion.model} held back the answer, and nothing was changed. Reword what "
+            "is asked for, or use another model."
         )
     return completion
