@@ -2,7 +2,7 @@
 
 import re
 
-from bookbot_worker.books.headings import heading
+from bookbot_worker.books.headings import Kind, heading
 
 MOST_NAME, MOST_BLOCK = 200, 8_000
 
@@ -31,6 +31,13 @@ def block(text: str) -> str:
     """`text` as paragraphs. One that would open a chapter or a scene is left out; one with a label loses its colon."""
     paragraphs = map(line, _PARAGRAPHS.split(_bounded(text).replace("\r\n", "\n")))
     return "\n\n".join(_LABEL.sub(r"\g<label>,", told) for told in paragraphs if told and heading(told, 2) is None)
+
+
+def book_title(text: str) -> str:
+    """`text` as what follows "# ", in quotation marks where it would not be taken for a title."""
+    title = line(text) or "Untitled"
+    found = heading(f"# {title}", None)
+    return title if found is not None and found.kind is Kind.TITLE else f"“{title}”"
 
 
 def chapter_title(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from bookbot_worker.books.plain_text import block, chapter_title, line, name
+from bookbot_worker.books.plain_text import block, book_title, chapter_title, line, name
 
 
 class Form(BaseModel):
@@ -77,7 +77,7 @@ class OutlinePlan(Plan):
 
     def markdown(self) -> str:
         """See `Plan`; scenes are numbered in reading order."""
-        lines = [f"# {line(self.title) or 'Untitled'}"]
+        lines = [f"# {book_title(self.title)}"]
         scenes = 0
         for number, chapter in enumerate(self.chapters, 1):
             lines.append(f"## Chapter {number}: {chapter_title(chapter.title)}".rstrip(": "))

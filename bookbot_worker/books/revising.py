@@ -32,7 +32,7 @@ def length_of(mode: str, asked: int | None, current: int) -> Length:
         return Length(max(current, _FEWEST), "")
     if mode == "edit":
         target = asked or max(current, _FEWEST)
-        return Length(target, f"The scene has {current} words; it should have about {target}.")
+        return Length(target, f"The scene has {current} words; it should have about {target} words.")
     target = asked or (max(current, _FEWEST) if mode == "rewrite" else 500)
     return Length(target, f"Write about {target} words.")
 

@@ -65,7 +65,10 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SceneOrder:
-    """What is asked: the parts of the prompt that matter to a scene, and how many words."""
+    """What is asked: the parts of the prompt that matter to a scene, and how many words.
+
+    `instead_of` is the scene as it stands: the new one begins with other cards.
+    """
 
     brief: str
     style: str
@@ -73,13 +76,14 @@ class SceneOrder:
     characters: str
     settings: str
     words: int
+    instead_of: str = ""
 
 
 def write_scene(order: SceneOrder, seed: str) -> str:
     """The prose of a scene, `order.words` long within about a tenth; the same for the same order and seed."""
     cast = _cast(order)
     number = int(found.group(1)) if (found := _SCENE_ID.search(order.section)) else 0
-    book = order.brief or seed
+    book = (order.brief or seed) + order.instead_of[:500]
     writer = Writer(cast, _decks(order, book, number), random.Random(seed))  # noqa: S311 - prose, not cryptography
     plot = _plot(order, cast)
     is_short = order.words < _SHORT
