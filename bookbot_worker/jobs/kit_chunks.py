@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from bookbot_worker.books import library
 from bookbot_worker.books.library import Bot, Task
 from bookbot_worker.jobs.versions import add_chunk, add_version, latest
-from shared.models import Chunk
+from shared.errors import Conflict
+from shared.models import Book, Chunk
 
 Kind = Literal["bot", "task"]
 _FIRST: dict[Kind, float] = {"bot": -200.0, "task": -100.0}
@@ -39,6 +40,21 @@ def add_default_kit(session: Session, book_id: str, job_id: str | None) -> None:
     for kind, entries in defaults:
         if kind not in own:
             replace_kit(session, book_id, kind, entries, job_id)
+
+
+def import_kit(
+    session: Session, book_id: str, bots: Sequence[Bot] | None, tasks: Sequence[Task] | None
+) -> dict[Kind, Changes]:
+    """Make these the book's own; None leaves what it has. Raises Conflict while a job holds the book."""
+    book = session.get_one(Book, book_id, with_for_update=True)
+    if book.locked_by_job_id is not None:
+        raise Conflict(f"job {book.locked_by_job_id} is at work on the book; import again when it has ended")
+    changes: dict[Kind, Changes] = {}
+    if bots is not None:
+        changes["bot"] = replace_kit(session, book_id, "bot", bots)
+    if tasks is not None:
+        changes["task"] = replace_kit(session, book_id, "task", tasks)
+    return changes
 
 
 def replace_kit(

@@ -3,7 +3,7 @@
 Owns turning chunks into checked entries, choosing one by name or mode, and which model it goes to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from bookbot_worker.books import library
 from bookbot_worker.books.library import Bot, Task
 from bookbot_worker.books.models import choose_model
+from bookbot_worker.books.template import Fault, lint
 from bookbot_worker.jobs.versions import latest
 from shared.errors import BookbotError
 from shared.models import Book, Chunk
@@ -83,6 +84,19 @@ def model_for(session: Session, book_id: str, group: str, of_job: str | None, of
         of_book=book.props.get("models") if book else None,
         of_settings=load_settings().llm_models,
     )
+
+
+def faults_of_kit(session: Session, book_id: str) -> Iterator[tuple[str, Fault]]:
+    """All that is wrong with the book's bots and tasks, each with whose it is; warnings too."""
+    for chunk in latest(session, book_id, "bot", "task"):
+        owner = f"{chunk.type} {str(chunk.props.get('name', chunk.chunk_id))!r}"
+        faults = lint(chunk.text) if chunk.type == "task" else []
+        yield from ((owner, fault) for fault in faults)
+        try:
+            (_bot if chunk.type == "bot" else _task)(chunk)
+        except UnusableEntry as error:
+            if all(fault.is_warning for fault in faults):
+                yield owner, Fault(1, 1, str(error))
 
 
 def _bot(chunk: Chunk) -> Bot:
