@@ -11,6 +11,7 @@ from bookbot_worker.books.kit_file import read_kit, write_kit
 from bookbot_worker.books.library import Bot, Task
 from bookbot_worker.books.template import VARIABLES, lint
 from shared.job_types import MODES
+from tests.support.docs import ROOT, blocks
 
 pytestmark = pytest.mark.unit
 
@@ -23,6 +24,15 @@ def test_the_defaults_are_the_same_after_an_export() -> None:
     kit, faults = read_kit(text)
     assert (kit.bots, kit.tasks, faults) == (library.default_bots(), library.default_tasks(), [])
     assert "  prompt: |\n    Write this scene of a novel" in text
+
+
+def test_the_file_in_the_documents_is_one_and_its_fault_is_where_they_say() -> None:
+    document = ROOT / "docs" / "prompts.md"
+    (example,) = blocks(document, "yaml")
+    kit, faults = read_kit(example)
+    assert (len(kit.bots or ()), len(kit.tasks or ()), faults) == (1, 1, [])
+    _, (fault,) = read_kit(example.replace("{{ Brief }}", "{{ Breif }}"))
+    assert f"`prompts.yaml:{fault.line}:{fault.column}: {fault.reason}`" in document.read_text(encoding="utf-8")
 
 
 @given(STORABLE, PROMPTS, st.floats(0, 2) | st.none(), st.lists(st.sampled_from(MODES)))
