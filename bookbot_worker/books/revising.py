@@ -45,5 +45,5 @@ def why_not_kept(mode: str, before: str, after: str, expected: int) -> str:
         return ""
     return (
         f"The scene has {had} words and the answer {has}, which is no {mode}: nothing was changed. "
-        "Try again, or use another model."
+        "Retry it with --fresh, or use another model."
     )

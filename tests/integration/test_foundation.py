@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -11,11 +12,13 @@ from sqlalchemy.orm import Session
 from bookbot_worker.books import library
 from bookbot_worker.llm.client import Listener, Prompt
 from bookbot_worker.llm.offline import OfflineAuthor
+from bookbot_worker.llm.stub.faults import Fault, Rule
 from bookbot_worker.outcomes import Retry
 from shared.control import retry_job
 from shared.models import Book
 from shared.settings import Settings
 from shared.views import job_calls
+from tests.support.llm_stub import MODEL, client, llm_stub
 from tests.support.product import BRIEF, AuthorWith, chunks, enqueue, work
 from tests.support.running import lines, row
 
@@ -154,6 +157,49 @@ def test_the_planning_model_of_the_book_is_asked(
     session.get_one(Book, book_id).props = {"models": {"planning": "planner-1"}}
     _, author = lay(settings, session, engine, book_id, lambda _prompt: None)
     assert {prompt.model for prompt in author.prompts} == {"planner-1"}
+
+
+@pytest.mark.parametrize(
+    ("model", "rules", "served"),
+    [
+        # Without response_format the author answers in Markdown.
+        (f"{MODEL}:no-schema", (), [True, False, False, False]),
+        # JSON that is cut off cannot be continued, and is asked for anew.
+        (MODEL, (Rule(Fault.LENGTH, 1, 1),), [True] * 4),
+    ],
+)
+def test_servers_that_know_no_schema_or_cut_off_answers_still_plan(
+    settings: Settings,
+    session: Session,
+    engine: Engine,
+    book_id: str,
+    tmp_path: Path,
+    model: str,
+    rules: tuple[Rule, ...],
+    served: list[bool],
+) -> None:
+    job_id = enqueue(session, "create_foundation", book_id, props={"brief": BRIEF})
+    with llm_stub(tmp_path / "record", rules=rules) as stub, client(stub.url, llm_model=model) as author:
+        work(settings, author)
+        assert row(engine, job_id).state == "completed", row(engine, job_id).error_message
+        assert [line["shaped"] for line in stub.record("request")] == served
+    assert "## Ines" in chunks(engine, book_id, "characters")[0].text
+
+
+def test_a_scene_that_is_cut_off_is_continued_to_its_end(
+    settings: Settings, session: Session, engine: Engine, book_id: str, foundation: str, tmp_path: Path
+) -> None:
+    assert row(engine, foundation).state == "completed"
+    scene = chunks(engine, book_id, "scene")[0]
+    job_id = enqueue(session, "generate_chunk", book_id, chunk_id=scene.chunk_id, props={"target_words": 300})
+    rules = (Rule(Fault.LENGTH, 1, 1),)
+    with llm_stub(tmp_path / "record", rules=rules) as stub, client(stub.url) as author:
+        work(settings, author)
+        assert row(engine, job_id).state == "completed", row(engine, job_id).error_message
+        assert len(stub.record("request")) == 2
+    written = chunks(engine, book_id, "scene")[0]
+    assert written.word_count == pytest.approx(300, rel=0.15)
+    assert len(set(written.text.split("\n\n"))) == len(written.text.split("\n\n"))
 
 
 def markdown_for(prompt: Prompt) -> str:

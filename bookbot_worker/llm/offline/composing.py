@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 from dataclasses import replace
 
 from bookbot_worker.llm.client import Prompt
@@ -14,18 +15,27 @@ from bookbot_worker.llm.offline.review import write_review
 from bookbot_worker.llm.offline.scene import SceneOrder, write_scene
 from bookbot_worker.llm.offline.sheets import write_characters, write_settings
 
+_GO_ON = re.compile(r"\b(?:continue|go on|carry on)\b", re.IGNORECASE)
+_MOST_ASKED, _MOST_TURNS = 1_000, 40
+
 
 def compose(prompt: Prompt) -> str:
-    """The whole answer to `prompt`; the rest of it, where the prompt holds its beginning as the author's last turn."""
-    if len(prompt.messages) > 2 and prompt.messages[-2].role == "assistant":
-        before = replace(prompt, messages=prompt.messages[:-2])
-        begun, whole = prompt.messages[-2].content.strip(), compose(before)
+    """The whole answer to `prompt`; the rest of it, where it is told to continue what it began."""
+    if _is_to_go_on(prompt):
+        begun = prompt.messages[-2].content.strip()
+        whole = compose(replace(prompt, messages=prompt.messages[:-2]))
         if begun and begun != whole and whole.startswith(begun):
             return whole[len(begun) :].lstrip()
     seed = hashlib.sha256(repr(prompt.messages).encode("utf-8", "surrogatepass")).hexdigest()
     asked = understand(prompt)
     text = _text(asked, seed)
     return text if prompt.shape is None else as_json(asked.kind, text, prompt.shape.json_schema)
+
+
+def _is_to_go_on(prompt: Prompt) -> bool:
+    if not 2 < len(prompt.messages) <= _MOST_TURNS or prompt.messages[-2].role != "assistant":
+        return False
+    return bool(_GO_ON.search(prompt.messages[-1].content[:_MOST_ASKED]))
 
 
 def _text(asked: Asked, seed: str) -> str:
