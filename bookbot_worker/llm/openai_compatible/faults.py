@@ -1,6 +1,5 @@
 """The SDK's exceptions as ours: which kind, in which words. Nothing of the request goes along."""
 
-import json
 import os
 import ssl
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ def fault_of(error: BaseException) -> tuple[Kind, str, timedelta | None] | None:
         case openai.APIError():
             complaint = complaint_of(error)
             return complaint.kind, complaint.words, None
-        case json.JSONDecodeError() | UnicodeDecodeError():
+        case ValueError() | RecursionError():  # of the JSON decoder: also numbers too long, and brackets too deep
             return Kind.BAD_ANSWER, "it is not JSON", None
         case httpx2.HTTPError() | httpx2.StreamError():
             return Kind.CUT, "", None

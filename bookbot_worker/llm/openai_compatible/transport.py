@@ -45,7 +45,8 @@ class Gate(httpx2.AsyncBaseTransport):
         request.headers["accept-encoding"] = "identity"  # compressed, a small answer can become any size
         response = await self._inner.handle_async_request(request)
         stream = cast(httpx2.AsyncByteStream, response.stream)
-        bounded = _Cut(stream) if response.status_code >= 300 else _Events(stream, self._event_limit)
+        is_stream = response.headers.get("content-type", "").lower().startswith("text/event-stream")
+        bounded = _Cut(stream) if response.status_code >= 300 else _Events(stream, self._event_limit, is_stream)
         return httpx2.Response(
             response.status_code, headers=response.headers, stream=bounded, extensions=response.extensions
         )
@@ -74,18 +75,22 @@ class _Cut(httpx2.AsyncByteStream):
 
 
 class _Events(httpx2.AsyncByteStream):
-    """A body in which nothing is longer than `limit` bytes between two blank lines: the decoder keeps that much."""
+    """A body in which nothing is longer than `limit` bytes: in a stream between two blank lines, else altogether.
 
-    def __init__(self, inner: httpx2.AsyncByteStream, limit: int) -> None:
+    Whoever decodes it keeps that much.
+    """
+
+    def __init__(self, inner: httpx2.AsyncByteStream, limit: int, is_stream: bool) -> None:
         self._inner = inner
         self._limit = limit
+        self._is_stream = is_stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         since, tail = 0, b""
         async for part in self._inner:
             seen = tail + part
             end = max(seen.rfind(b"\n\n"), seen.rfind(b"\r\n\r\n"), seen.rfind(b"\r\r"))
-            since = len(seen) - end if end >= 0 else since + len(part)
+            since = len(seen) - end if end >= 0 and self._is_stream else since + len(part)
             tail = seen[-3:]
             if since > self._limit:
                 raise Unreadable(Kind.ANSWER_TOO_LONG)
