@@ -42,7 +42,10 @@ class Kit:
 def write_kit(bots: Sequence[Bot], tasks: Sequence[Task]) -> str:
     """The file, prompts as they are read best."""
     listed = {
-        kind: [entry.model_dump(mode="json", exclude_defaults=True) for entry in entries]
+        kind: [
+            entry.model_dump(mode="json", exclude_defaults=True, exclude={"prompt"}) | {"prompt": entry.prompt}
+            for entry in entries
+        ]
         for kind, entries in (("bots", bots), ("tasks", tasks))
     }
     text: str = yaml.dump(listed, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

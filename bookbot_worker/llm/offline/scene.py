@@ -32,20 +32,20 @@ _CLOSING_WORDS = 30
 _SHORT = 150
 _SPOKEN = "”"
 
-# How many cards of a deck a scene of 500 words takes, as measured: the next scene starts behind them.
+# How many cards of a deck a scene of 500 words takes at most, as measured: the next scene starts behind them.
 _CARDS = {
     "opening": 1,
     "arrive": 1,
-    "notice": 6,
-    "move": 4,
-    "think": 4,
-    "remember": 1,
+    "notice": 7,
+    "move": 6,
+    "think": 5,
+    "remember": 2,
     "other": 4,
-    "short": 4,
-    "after": 2,
+    "short": 7,
+    "after": 4,
 }
-_CARDS |= {"turn": 3, "pass": 1, "close": 1, "alone": 3, "exchanges": 5, "beats_me": 5, "beats_other": 4}
-_CARDS |= {"sound": 3, "smell": 2, "sight": 1, "surface": 3, "weather": 1, "time": 1}
+_CARDS |= {"turn": 4, "pass": 3, "close": 1, "alone": 3, "exchanges": 5, "beats_me": 7, "beats_other": 7}
+_CARDS |= {"sound": 5, "smell": 5, "sight": 3, "surface": 5, "weather": 1, "time": 1}
 
 # What a paragraph is made of, by the kind of moment.
 _SHAPES = {
