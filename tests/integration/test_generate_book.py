@@ -4,9 +4,11 @@ import threading
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from bookbot_worker.cli.main import main
 from bookbot_worker.jobs.versions import add_chunk
 from bookbot_worker.llm.client import Prompt
 from shared.control import retry_job
@@ -46,10 +48,9 @@ def seen_from_outside(engine: Engine, job_id: str) -> dict[str, Any]:
         return get_job(session, job_id)
 
 
-def retry_all(engine: Engine, *job_ids: str) -> None:
+def retry_in_own_session(engine: Engine, job_id: str) -> None:
     with Session(engine) as session, session.begin():
-        for job_id in job_ids:
-            retry_job(job_id, session=session)
+        retry_job(job_id, session=session)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,7 @@ def test_progress_words_and_cost_are_summed_up_while_scenes_are_written(
     assert done["scenes"] == {"total": 3, "done": 3, "running": 0, "waiting": 0, "lost": 0, "words": 210}
 
 
+@pytest.mark.usefixtures("environment")
 def test_failed_children_alone_are_run_again_and_then_the_book_goes_on(
     settings: Settings, session: Session, engine: Engine, book_id: str
 ) -> None:
@@ -127,7 +129,8 @@ def test_failed_children_alone_are_run_again_and_then_the_book_goes_on(
     with Session(read_only(engine)) as looking:
         lost = failed_children(looking, job_id)
     assert lost == [child.job_id for child in before[1:]]
-    retry_all(engine, *lost, job_id)
+    result = CliRunner().invoke(main, ["jobs", "retry", job_id, "--failed-children"])
+    assert (result.stdout, result.stderr) == (f"{job_id}\n", "2 of its scene jobs run again.\n")
     work(settings, author)
     assert row(engine, job_id).state == "completed", row(engine, job_id).error_message
     after = children_of(engine, job_id)
@@ -153,7 +156,7 @@ def test_all_scenes_are_written_anew_on_request_and_each_only_once(
 
     work(settings, AuthorWith(answer))
     assert row(engine, job_id).state == "failed"
-    retry_all(engine, job_id)
+    retry_in_own_session(engine, job_id)
     work(settings, AuthorWith(answer))
     assert row(engine, job_id).state == "completed"
     assert [(scene.text, scene.version) for scene in chunks(engine, book_id, "scene")] == [("New.", 2), ("New.", 2)]
