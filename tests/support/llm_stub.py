@@ -69,3 +69,15 @@ def client(url: str, **settings: Any) -> Iterator[LLM]:
         yield author
     finally:
         author.close()
+
+
+def worker_environment(url: str, **settings: str) -> dict[str, str]:
+    """The environment of a worker that runs the product's own jobs and asks the server at `url`."""
+    names = {
+        "llm": "openai_compatible",
+        "llm_base_url": url,
+        "llm_model": MODEL,
+        "job_types": "",
+        "jobs": "",
+    } | settings
+    return {f"BOOKBOT_{name.upper()}": value for name, value in names.items()}
