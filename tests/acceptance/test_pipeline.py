@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ from sqlalchemy.orm import Session
 from bookbot_worker.llm.stub import Rule
 from shared.clock import db_now, db_now_plus
 from shared.control import cancel_job
-from shared.enqueue import create_job
 from shared.models import Chunk, Job, LlmCall, OutputFile
-from shared.settings import Settings
 from tests.support.claims import add_book
 from tests.support.fleet import Fleet
 from tests.support.llm_stub import MODEL, RunningStub, llm_stub, worker_environment
+from tests.support.product import add_job
 from tests.support.running import eventually, row
 
 pytestmark = pytest.mark.acceptance
@@ -50,21 +48,6 @@ PRICES = json.dumps({model: {"input": 1, "output": 4} for model in (MODEL, f"{MO
 """What the stub charges: for answers that broke off before they said what they cost."""
 
 
-@pytest.fixture
-def fleet(settings: Settings, tmp_path: Path) -> Iterator[Fleet]:
-    """Starts real workers; those that are left at the end are killed."""
-    fleet = Fleet(settings, tmp_path)
-    yield fleet
-    fleet.close()
-
-
-def add(engine: Engine, job_type: str, book_id: str, **values: Any) -> str:
-    with Session(engine) as session:
-        job = create_job(job_type=job_type, book_id=book_id, session=session, **values)
-        session.commit()
-        return job.job_id
-
-
 def completed(engine: Engine, job_id: str, seconds: float = 60.0) -> dict[str, Any]:
     """The result of the job, once it is completed. The wait between its attempts, and those of its children, is cut."""
 
@@ -92,15 +75,15 @@ def test_a_book_of_twenty_scenes_costs_what_the_server_says_it_costs(
     rules = [Rule.parse(fault) for fault in FAULTS]
     with llm_stub(tmp_path / "record", rules=rules, retry_after="1") as stub:
         worker = fleet.start(env=worker_environment(stub.url, llm_prices=PRICES))
-        foundation = completed(engine, add(engine, "create_foundation", book_id, props={"brief": BRIEF}))
+        foundation = completed(engine, add_job(engine, "create_foundation", book_id, props={"brief": BRIEF}))
         assert (foundation["scenes"], foundation["new_scenes"]) == (20, 20)
-        book = add(engine, "generate_book", book_id, props={"target_words": 150, "export_formats": ["epub"]})
+        book = add_job(engine, "generate_book", book_id, props={"target_words": 150, "export_formats": ["epub"]})
         done = completed(engine, book, 120)
         assert (done["scenes"], [file["format"] for file in done["files"]]) == (20, ["epub"])
-        again = add(engine, "generate_book", book_id, props={"export_formats": []})
+        again = add_job(engine, "generate_book", book_id, props={"export_formats": []})
         assert completed(engine, again)["scenes"] == 20  # nothing is empty, so nothing is asked
         cancel_one_and_try_again(engine, book_id, stub)
-        markdown = completed(engine, add(engine, "export_book", book_id, props={"format": "markdown"}))
+        markdown = completed(engine, add_job(engine, "export_book", book_id, props={"format": "markdown"}))
         written = count(engine, Chunk, Chunk.type == "scene", Chunk.is_latest, Chunk.word_count > 0)
         assert (written, count(engine, OutputFile), bool(markdown["file_id"])) == (20, 2, True)
         struck = {line["fault"] for line in stub.record("request")}
@@ -113,7 +96,7 @@ def cancel_one_and_try_again(engine: Engine, book_id: str, stub: RunningStub) ->
     """A scene is called off in the middle of a slow answer, then written all the same."""
     with Session(engine) as session:
         chunk_id = session.scalars(select(Chunk.chunk_id).where(Chunk.type == "scene", Chunk.is_latest)).first()
-    slow = add(
+    slow = add_job(
         engine, "generate_chunk", book_id, chunk_id=chunk_id, props={"mode": "rewrite", "model": f"{MODEL}:slow"}
     )
     eventually(lambda: any(line["model"].endswith(":slow") for line in stub.record("request")))
@@ -123,7 +106,7 @@ def cancel_one_and_try_again(engine: Engine, book_id: str, stub: RunningStub) ->
     eventually(lambda: row(engine, slow).state == "cancelled")
     eventually(lambda: any(line["aborted"] and line["fault"] == "slow" for line in stub.record("answered")))
     props = {"mode": "rewrite", "target_words": 150}
-    completed(engine, add(engine, "generate_chunk", book_id, chunk_id=chunk_id, props=props))
+    completed(engine, add_job(engine, "generate_chunk", book_id, chunk_id=chunk_id, props=props))
 
 
 def check_costs(engine: Engine, stub: RunningStub) -> None:

@@ -73,6 +73,12 @@ def enqueue(session: Session, job_type: str, book_id: str, **values: object) -> 
     return job.job_id
 
 
+def add_job(engine: Engine, job_type: str, book_id: str, **values: object) -> str:
+    """The same, in a session of its own."""
+    with Session(engine) as session:
+        return enqueue(session, job_type, book_id, **values)
+
+
 def chunks(engine: Engine, book_id: str, type_: str) -> list[Chunk]:
     """The latest chunks of a type, in reading order."""
     query = select(Chunk).where(Chunk.book_id == book_id, Chunk.type == type_, Chunk.is_latest).order_by(Chunk.position)

@@ -60,15 +60,14 @@ class OpenAICompatible:
         cancel = self._loop.start_task(self._ask(prompt, model, answer, call), call.finished)
         try:
             with listener.closing(cancel):
-                task = call.follow(listener)
-                if (error := self._error_of(task, answer)) is not None:
-                    raise error
+                outcome = self._outcome(call.follow(listener), answer)
+                if isinstance(outcome, BaseException):
+                    raise outcome
         finally:
             cancel()
-        completion = task.result()
-        if completion.finish_reason != "stop":
-            log.warning("llm.answer_cut_short", model=completion.model, finish_reason=completion.finish_reason)
-        return completion
+        if outcome.finish_reason != "stop":
+            log.warning("llm.answer_cut_short", model=outcome.model, finish_reason=outcome.finish_reason)
+        return outcome
 
     def close(self) -> None:
         """Give up what is still being answered, and end the loop's thread."""
@@ -94,15 +93,15 @@ class OpenAICompatible:
                 log.info("llm.options_refused", model=model, options=sorted(option.value for option in without))
             return completion
 
-    # What went wrong
+    # How it ended
 
-    def _error_of(self, task: "asyncio.Task[Completion]", answer: Answer) -> LLMError | LLMRetry | BaseException | None:
-        """The error to raise for a task that has ended; made afresh, so that nothing of the request hangs on to it."""
+    def _outcome(self, task: "asyncio.Task[Completion]", answer: Answer) -> Completion | BaseException:
+        """What came of a task that has ended. An error is made afresh: nothing of the request hangs on to it."""
         if task.cancelled():
             return self._failure(Kind.CLOSED, "", None, answer)
         error = task.exception()
         if error is None:
-            return None
+            return task.result()
         fault = fault_of(error)
         return error if fault is None else self._failure(*fault, answer)
 
