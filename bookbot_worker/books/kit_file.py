@@ -20,7 +20,7 @@ import yaml
 from pydantic import ValidationError
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bookbot_worker.books.kit_places import KitLoader, Spot, UnusableYaml, compose, pairs, spot_in, spot_of
+from bookbot_worker.books.kit_places import KitLoader, Spot, UnusableYaml, compose, pairs, spot_of, spots_in
 from bookbot_worker.books.library import Bot, Task
 from bookbot_worker.books.template import Fault, lint
 from shared.errors import BookbotError
@@ -143,9 +143,7 @@ class _Reader:
         except BookbotError as error:
             self._add(spot_of(node), str(error))
         if model is Task:
-            for fault in lint(text):
-                spot, reason = spot_in(node, self._lines, fault)
-                self.faults.append(Fault(spot.line, spot.column, reason, fault.is_warning))
+            self.faults += spots_in(node, self._lines, lint(text))
         elif "{{" in text:
             self._add(spot_of(node), "a bot's prompt is no template; its {{ is sent as it stands", is_warning=True)
         return all(fault.is_warning for fault in self.faults[before:])

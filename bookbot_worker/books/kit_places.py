@@ -1,8 +1,8 @@
 """YAML with the places of what it says. Only plain data: no tags, no aliases, whose expansion could be of any size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -78,18 +78,21 @@ def spot_of(node: Node | None) -> Spot:
     return Spot(node.start_mark.line + 1, node.start_mark.column + 1) if node is not None else Spot()
 
 
-def spot_in(node: ScalarNode, lines: list[str], fault: Fault) -> tuple[Spot, str]:
-    """Where a fault of the text of `node` stands in the file, and its reason.
+def spots_in(node: ScalarNode, lines: Sequence[str], faults: Sequence[Fault]) -> Iterator[Fault]:
+    """The faults of the text of `node` as faults of the file whose `lines` these are.
 
-    In a folded or quoted text that cannot be told: then it is the place of the text, and the reason says the rest.
+    In a folded or quoted text their places cannot be told: then it is the place of the text, and the reason says more.
     """
     start = spot_of(node)
-    said = str(node.value).split("\n")[fault.line - 1]
-    if node.style == "|":
-        line = start.line + fault.line
-        if line <= len(lines) and lines[line - 1].endswith(said):
-            return Spot(line, len(lines[line - 1]) - len(said) + fault.column), fault.reason
+    told = str(node.value).split("\n")
+    first = lines[start.line - 1][start.column - 1 :]
     quote = 1 if node.style in ("'", '"') else 0
-    if lines[start.line - 1][start.column - 1 + quote :].startswith(said) and fault.line == 1:
-        return Spot(start.line, start.column + quote + fault.column - 1), fault.reason
-    return start, f"line {fault.line}, column {fault.column} of the prompt: {fault.reason}"
+    for fault in faults:
+        said, line = told[fault.line - 1], start.line + fault.line
+        if node.style == "|" and line <= len(lines) and lines[line - 1].endswith(said):
+            yield replace(fault, line=line, column=len(lines[line - 1]) - len(said) + fault.column)
+        elif fault.line == 1 and first.startswith(said, quote):
+            yield replace(fault, line=start.line, column=start.column + quote + fault.column - 1)
+        else:
+            reason = f"line {fault.line}, column {fault.column} of the prompt: {fault.reason}"
+            yield replace(fault, line=start.line, column=start.column, reason=reason)

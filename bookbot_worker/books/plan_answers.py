@@ -54,7 +54,7 @@ def read_answer(kind: PromptName, answer: str, needed: Sequence[str] = ()) -> Re
             wrong = f"there are more than {MOST_SCENES} scenes" if count else "there is no scene"
             return Reading(None, _few([wrong, *faults]))
     else:
-        missing = (name for name in needed[:_MOST_NAMES] if not sections.pick(markdown, [name]))
+        missing = sections.missing(markdown, needed[:_MOST_NAMES])
         faults = [*faults, *(f"there is no section for {name}" for name in missing)]
         if needed and not sections.split(markdown):
             return Reading(None, _few(faults))

@@ -1,13 +1,14 @@
 """The offline author as editor: does what a review names, as far as it can, at the length asked for."""
 
 import re
+from collections import deque
 from collections.abc import Callable
 
 from bookbot_worker.llm.offline.copyedit import copyedit
 from bookbot_worker.llm.offline.review import LEAVE_OUT, SPLIT, quoted
 from bookbot_worker.llm.offline.text import sentences
 
-_POINT = re.compile(r"^\s*[-*+•]?\s*“(?P<quote>[^”\n]{3,200})”(?P<advice>[^\n]{0,400})$", re.MULTILINE)
+_POINT = re.compile(r"^[ \t]{0,8}[-*+•]?[ \t]{0,8}“(?P<quote>[^”\n]{3,200})”(?P<advice>[^\n]{0,400})$", re.MULTILINE)
 _FILLER = re.compile(r"(?<=[a-z,] )(?:suddenly|very|really|somehow|simply) ")
 _TOLERANCE = 0.1
 
@@ -43,13 +44,20 @@ def _parts(kept: list[str], *, is_split: bool) -> list[str]:
 
 
 def _fitted(paragraphs: list[str], words: int, more: Callable[[int], str]) -> list[str]:
-    """Paragraphs taken from the middle, or put before the last, until the length is about right."""
-    counts = [len(paragraph.split()) for paragraph in paragraphs]
-    has = sum(counts)
-    if paragraphs and has < words * (1 - _TOLERANCE):
+    """Paragraphs left out in the middle, or put before the last, until the length is about right."""
+    has = sum(len(paragraph.split()) for paragraph in paragraphs)
+    if not paragraphs or words * (1 - _TOLERANCE) <= has <= words * (1 + _TOLERANCE):
+        return paragraphs
+    if has < words:
         return [*paragraphs[:-1], more(words - has), paragraphs[-1]]
-    while len(paragraphs) > 2 and has > words * (1 + _TOLERANCE):
-        middle = len(paragraphs) // 2
-        has -= counts.pop(middle)
-        paragraphs = paragraphs[:middle] + paragraphs[middle + 1 :]
-    return paragraphs
+    head: list[str] = []
+    tail: list[str] = []
+    rest = deque(paragraphs)
+    room = words
+    while rest:
+        chosen = rest.popleft() if len(head) <= len(tail) else rest.pop()
+        room -= len(chosen.split())
+        if room < -words * _TOLERANCE and head:
+            break
+        (head if len(head) <= len(tail) else tail).append(chosen)
+    return [*head, *reversed(tail)]
