@@ -14,6 +14,7 @@ from bookbot_worker.books.revising import length_of
 from bookbot_worker.llm.client import Completion, Listener, Message, Prompt, Shape
 from bookbot_worker.llm.errors import Kind, LLMError, LLMRetry
 from bookbot_worker.llm.offline import OfflineAuthor
+from bookbot_worker.llm.offline.provoked import Fault
 from bookbot_worker.outcomes import JobCancelled
 
 pytestmark = pytest.mark.unit
@@ -144,6 +145,12 @@ def test_errors_come_on_request_and_are_those_of_a_server(
         ask(question("write"), model=f"offline-author-1:{fault}")
     assert raised.value.kind is kind
     assert raised.value.partial is None or SCENE.startswith(raised.value.partial.text)
+
+
+def test_the_documents_list_what_goes_wrong_on_request() -> None:
+    text = (EXAMPLES.parent / "docs" / "books.md").read_text(encoding="utf-8")
+    listed = text.partition("After the colon:")[2].partition(".\n")[0]
+    assert re.findall(r"`([^`]+)`", listed) == list(Fault)
 
 
 def test_an_author_that_hangs_ends_when_nobody_waits() -> None:
