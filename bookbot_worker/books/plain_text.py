@@ -3,6 +3,7 @@
 import re
 
 from bookbot_worker.books.headings import Kind, heading
+from shared.text import clean
 
 MOST_NAME, MOST_BLOCK = 200, 8_000
 
@@ -49,4 +50,6 @@ def chapter_title(text: str) -> str:
 
 
 def _bounded(text: str) -> str:
-    return text if len(text) <= MOST_BLOCK else text[:MOST_BLOCK].rstrip() + "…"
+    """`text` cut to its limit, and storable: JSON can say what no database holds."""
+    cut = text if len(text) <= MOST_BLOCK else text[:MOST_BLOCK].rstrip() + "…"
+    return clean(cut, len(cut))

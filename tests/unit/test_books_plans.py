@@ -28,6 +28,7 @@ NASTY = (
     "Themes",
     "- item\n\n## Chapter 2: More\n\n### More",
     "Outline",
+    "a\x00b\ud800",
 )
 
 
@@ -47,7 +48,7 @@ def test_a_plan_becomes_the_outline_the_house_reads() -> None:
 
 
 @given(st.lists(st.sampled_from(NASTY) | st.text(max_size=40), min_size=6, max_size=6))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_no_text_opens_a_chapter_or_a_scene_of_its_own(texts: list[str]) -> None:
     title, heading, name, summary, person, place = texts
     scene = {"title": name, "summary": summary, "characters": [person, "Ann"], "setting": place}
@@ -60,6 +61,7 @@ def test_no_text_opens_a_chapter_or_a_scene_of_its_own(texts: list[str]) -> None
     assert [scene.title for scene in read.scenes][1] == "The Door"
     assert [scene.settings for scene in read.scenes][1] == ("The Mill",)
     assert "Nobody" not in read.scenes[0].characters
+    assert "\x00" not in (reading.markdown or "").encode().decode()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookbot_worker.books import library
@@ -35,6 +35,7 @@ def test_the_file_in_the_documents_is_one_and_its_fault_is_where_they_say() -> N
     assert f"`prompts.yaml:{fault.line}:{fault.column}: {fault.reason}`" in document.read_text(encoding="utf-8")
 
 
+@settings(deadline=None)
 @given(STORABLE, PROMPTS, st.floats(0, 2) | st.none(), st.lists(st.sampled_from(MODES)))
 def test_nothing_is_lost_on_the_way(name: str, prompt: str, temperature: float | None, modes: list[str]) -> None:
     bot = Bot.model_validate({"name": name, "prompt": prompt, "temperature": temperature, "modes": modes})
@@ -87,6 +88,7 @@ def test_all_faults_are_named_in_reading_order() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="{}| \nBriefx", max_size=80))
 def test_faults_of_a_template_are_where_the_file_shows_them(template: str) -> None:
     prompt = "Write.\n" + template
