@@ -15,6 +15,7 @@ from bookbot_worker.books.answers import bare
 from bookbot_worker.books.library import PromptName
 from bookbot_worker.books.outline import MOST_SCENES
 from bookbot_worker.books.plans import CharactersPlan, OutlinePlan, Plan, SettingsPlan
+from shared.text import clean
 
 _PLANS: dict[PromptName, type[Plan]] = {
     "outline": OutlinePlan,
@@ -84,6 +85,6 @@ def _few(faults: Iterable[str]) -> tuple[str, ...]:
             if number == _MOST_FAULTS:
                 yield "and more of the kind"
                 return
-            yield fault[:_MOST_CHARACTERS]
+            yield clean(fault[:_MOST_CHARACTERS], _MOST_CHARACTERS)
 
     return tuple(shown())
