@@ -71,7 +71,7 @@ def test_no_text_opens_a_chapter_or_a_scene_of_its_own(texts: list[str]) -> None
         ('{"title": "T"}', "chapters: Field required"),
         ('{"title": "T", "chapters": [{"title": "One", "scenes": [{"title": 3}]}]}', "chapters.0.scenes.0.title"),
         ('{"title": "T", "chapters": [], "more": 1}', "more: Extra inputs"),
-        ('{"title": "T", "chapters": [], "\\ud800\\u0000": 1}', "\ufffd\ufffd: Extra inputs"),
+        ('{"title": "T", "chapters": [], "x\\u0000": 1}', "x\ufffd: Extra inputs"),
         (plan(), "there is no scene"),
         ("I would rather talk about the weather.", "there is no scene"),
         ("{" * 100_000, "it is not JSON"),
