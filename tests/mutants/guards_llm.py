@@ -1,8 +1,4 @@
-"""Guards of the ledger, of budgets and limits, and of the circuit breaker.
-
-No test can tell the advisory lock of a model from its absence but by chance: the race it ends takes two workers within a
-few milliseconds.
-"""
+"""Guards of the ledger, of budgets and limits, and of the circuit breaker."""
 
 from tests.mutants.guard import Guard, guard
 
@@ -12,6 +8,7 @@ ADMISSION = "bookbot_worker/llm/admission.py"
 
 BOOKS = "tests/integration/test_ledger.py::"
 LIMITS = "tests/integration/test_llm_limits.py::"
+RACES = "tests/integration/test_llm_races.py::"
 DECISIONS = "tests/unit/test_llm_decisions.py::"
 
 LLM: tuple[Guard, ...] = (
@@ -60,6 +57,12 @@ LLM: tuple[Guard, ...] = (
             "        .join(Job, and_(Job.job_id == CALLS.c.job_id, Job.claim_id == CALLS.c.claim_id, IS_RUNNING))\n",
             "",
         ),
+    ),
+    guard(
+        "callers-stand-in-line",
+        "two of them must not take the same last place",
+        RACES + "test_a_caller_stands_in_line_behind_one_who_is_about_to_take_the_last_place",
+        (ADMISSION, "    if rules.limits and is_postgresql(connection):\n", "    if False:\n"),
     ),
     guard(
         "one-probe",
