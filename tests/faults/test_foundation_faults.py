@@ -19,6 +19,7 @@ from tests.support.fleet import Fleet
 from tests.support.invariants import check
 from tests.support.llm_stub import RunningStub, llm_stub, worker_environment
 from tests.support.product import BRIEF, add_job, chunks
+from tests.support.running import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -71,6 +72,35 @@ def test_a_foundation_whose_worker_dies_is_completed_and_every_answer_asked_for_
     assert database.row(job).cost_usd == pytest.approx(sum(charged.values()))
     is_lost = failpoint.startswith(("llm.sent", "llm.answered"))
     assert calls(database.engine) == {"done": ANSWERS} | ({"unknown": 1} if is_lost else {})
+    check_foundation(database.engine, book)
+    check(database.engine, ids=[job])
+
+
+def test_a_foundation_whose_worker_dies_in_the_middle_of_each_answer_asks_for_each_once_more(
+    database: Database, fleet: Fleet, tmp_path: Path
+) -> None:
+    book = add_book(database.engine)
+    in_flight: list[str] = []
+    with llm_stub(tmp_path / "slow.jsonl", words_per_second=150) as stub:
+        env = worker_environment(stub.url)
+        job = add_job(database.engine, "create_foundation", book, props={"brief": BRIEF, "style": "Plain."})
+
+        def new_request() -> list[str]:
+            return [line["hash"] for line in stub.record("request") if line["hash"] not in in_flight]
+
+        while True:
+            worker = fleet.start(env=env)
+            if eventually(lambda: new_request() or database.row(job).completed_at) and not new_request():
+                break
+            in_flight += new_request()
+            worker.kill()
+        eventually(lambda: len(stub.record("answered")) == len(stub.record("request")))
+    assert database.row(job).state == "completed"
+    assert Counter(line["hash"] for line in stub.record("request")) == dict.fromkeys(in_flight, 2)
+    whole = [line for line in stub.record("answered") if not line["aborted"]]
+    assert sorted(line["hash"] for line in whole) == sorted(in_flight)
+    assert database.row(job).cost_usd == pytest.approx(sum(line["cost_usd"] for line in whole))
+    assert calls(database.engine) == {"done": len(in_flight), "unknown": len(in_flight)}
     check_foundation(database.engine, book)
     check(database.engine, ids=[job])
 
