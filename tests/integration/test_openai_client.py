@@ -139,13 +139,22 @@ def test_nobody_there_is_worth_repeating() -> None:
     assert raised.value.kind is Kind.UNREACHABLE
 
 
-@pytest.mark.parametrize("fault", ["hang", "slow", "stall"])
-def test_a_cancel_closes_the_stream_at_once(stub: RunningStub, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("hang", StopReason.CANCEL),
+        ("slow", StopReason.CANCEL),
+        ("stall", StopReason.TIMEOUT),
+        ("slow", StopReason.SHUTDOWN),
+        ("hang", StopReason.LOST),
+    ],
+)
+def test_whatever_makes_a_job_stop_closes_the_stream_at_once(stub: RunningStub, fault: str, reason: StopReason) -> None:
     token = StopToken()
     with client(stub.url, llm_api_key=KEY) as llm, ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(llm.complete, prompt(fault), listening_to(token))
         eventually(lambda: stub.record("request"))
-        token.fire(StopReason.CANCEL)
+        token.fire(reason)
         with pytest.raises(JobCancelled):
             waiting.result(timeout=10)
         eventually(lambda: stub.record("answered"), 2)
