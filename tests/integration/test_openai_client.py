@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,26 @@ def test_nobody_there_is_worth_repeating() -> None:
         with client(f"http://127.0.0.1:{port}/v1") as llm, pytest.raises(LLMRetry, match="refused") as raised:
             llm.complete(prompt(), Listener())
     assert raised.value.kind is Kind.UNREACHABLE
+
+
+def test_a_server_that_takes_no_connection_in_time_is_worth_repeating() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as held:
+        for _ in range(3):
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        with client(url, llm_connect_seconds=0.2) as llm, pytest.raises(LLMRetry) as raised:
+            llm.complete(prompt(), Listener())
+    assert raised.value.kind is Kind.CONNECT_TIMEOUT
+
+
+def test_https_where_only_http_is_spoken_says_so_and_shows_no_key(stub: RunningStub) -> None:
+    with client(stub.url.replace("http:", "https:"), llm_api_key=KEY) as llm, pytest.raises(LLMRetry) as raised:
+        llm.complete(prompt(), Listener())
+    assert raised.value.kind is Kind.UNREACHABLE
+    assert "cannot be reached: TLS: " in str(raised.value)
+    assert stub.record() == []
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
 """What servers say when they do not answer: of which kind it is, how long to wait, and what of it may be shown."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 
 from bookbot_worker.llm.errors import SENTENCES, WORTH_REPEATING, Kind, LLMError, LLMRetry, failure
 from bookbot_worker.llm.masking import LONGEST_DETAIL, detail_of
+from bookbot_worker.llm.openai_compatible.faults import fault_of
 from bookbot_worker.llm.openai_compatible.reading import Complaint
 from bookbot_worker.llm.retry_after import retry_after
 from bookbot_worker.outcomes import Retry
@@ -133,3 +137,14 @@ def test_what_a_server_says_becomes_one_short_harmless_line() -> None:
 def test_what_the_provider_behind_a_broker_said_is_told() -> None:
     complaint = Complaint.of(502, error("Provider returned error", code=502, metadata={"raw": "GPU on fire"}))
     assert complaint.words == "Provider returned error: GPU on fire (status 502)"
+
+
+def test_a_certificate_that_does_not_hold_is_no_fault_to_repeat() -> None:
+    refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    refused.verify_message = "self-signed certificate"
+    connecting = httpx2.ConnectError("failed")
+    connecting.__cause__ = refused
+    error = openai.APIConnectionError(request=httpx2.Request("POST", "https://host/v1"))
+    error.__cause__ = connecting
+    assert fault_of(error) == (Kind.TLS, "self-signed certificate", None)
+    assert Kind.TLS not in WORTH_REPEATING

@@ -59,6 +59,8 @@ def _of_connection(error: openai.APIConnectionError) -> tuple[Kind, str]:
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):  # its number is none of the system's
+        return f"TLS: {(error.reason or 'it failed').replace('_', ' ').lower()}"
     if error.errno is not None and error.errno > 0:  # asyncio's own words name the address once more
         return os.strerror(error.errno)
     return error.strerror or ""
