@@ -99,6 +99,7 @@ def test_faults_that_stay_are_errors(stub: RunningStub, fault: str, kind: Kind) 
         llm.complete(prompt(fault), Listener())
     assert raised.value.kind is kind
     assert KEY not in str(raised.value)
+    assert raised.value.partial is None or 0 < len(raised.value.partial.text) <= 5000
     assert raised.value.__context__ is None
     assert (len(stub.record("request")), stub.record("stray")) == (1, [])  # nothing followed the redirect
 
