@@ -114,6 +114,7 @@ def check_costs(engine: Engine, stub: RunningStub) -> None:
     with Session(engine) as session:
         calls = session.scalars(select(LlmCall)).all()
         jobs = session.scalar(select(func.sum(Job.cost_usd)))
+    eventually(lambda: len(stub.record("answered") + stub.record("refused")) == len(stub.record("request")))
     charged = stub.record("answered")
     in_database = Counter(round((call.cost_usd or 0) * 1e6) for call in calls if call.error_kind != "cancelled")
     at_server = Counter(round(line["cost_usd"] * 1e6) for line in charged if line["fault"] != "slow")
