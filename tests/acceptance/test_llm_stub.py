@@ -48,7 +48,8 @@ class Served:
     def answered(self, id_: str) -> dict[str, Any]:
         """What was noted of the answer with this id; that is after it was sent."""
         number = int(id_.removeprefix("chatcmpl-"))
-        return eventually(lambda: [line for line in self.record("answered") if line["number"] == number])[0]
+        [line] = eventually(lambda: [line for line in self.record("answered") if line["number"] == number])
+        return dict(line)
 
 
 @contextmanager
