@@ -168,7 +168,7 @@ def test_every_transaction_that_writes_begins_as_a_writer(settings: Settings) ->
     assert ended == ["completed", "failed", "error", "completed", "completed", "completed", "completed"]
     assert statements.wrong == []
     assert statements.writes > 100
-    assert statements.begun["DEFERRED"] > 10  # who only reads waits for nobody
+    assert statements.begun["DEFERRED"] > 3  # who only reads waits for nobody
     assert set(statements.begun) == {"DEFERRED", "IMMEDIATE"}
 
 
