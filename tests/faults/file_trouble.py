@@ -57,18 +57,20 @@ def check_file(database: Database) -> None:
 
 def dies_within(worker: Worker, call: str, when: int) -> None:
     """Each thread counts from now on; the first whose `when`-th call of this kind comes kills the process there."""
-    attached = [part for thread in sorted(worker.threads()) for part in ("-p", str(thread))]
+    threads = sorted(worker.threads())
+    attached = [part for thread in threads for part in ("-p", str(thread))]
     output = worker.log.with_suffix(".strace")
     inject = f"inject={call}:signal=KILL:when={when}"
     command = ["strace", "-qq", "-o", str(output), "-e", f"trace={call}", "-e", inject, *attached]
     worker.tracers.append(spawn(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    eventually(lambda: _is_traced(worker))
+    eventually(lambda: not worker.is_alive or all(map(_is_traced, threads)))  # it may die while we look
 
 
-def _is_traced(worker: Worker) -> bool:
+def _is_traced(thread: int) -> bool:
+    """Or has ended."""
     with contextlib.suppress(OSError):
-        return all(map(tracer_of, worker.threads()))
-    return not worker.is_alive  # it may have come so far while we looked
+        return bool(tracer_of(thread))
+    return True
 
 
 class SmallDisk:
