@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from bookbot_worker.cancellation import StopToken
 from bookbot_worker.failure_text import format_trace, in_words, why_interrupted, why_not_saved
 from bookbot_worker.jobs.base import BaseJob
+from bookbot_worker.jobs.job_llm import Desk, JobLedger, Life, Run
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import ETERNAL, Lease, boot_clock
 from bookbot_worker.orphans import LOSSES_LIMIT
@@ -54,7 +55,7 @@ class Attempt:
     job_log: JobLog
     on_first_line: Callable[[JobLog], None]
     lease: Lease
-    llm: Any = None
+    desk: Desk | None = None
     stop: StopToken = field(default_factory=StopToken)
     opened_at: float = 0.0
     pid: int = field(default_factory=os.getpid)
@@ -82,7 +83,7 @@ class Attempt:
         registry: Registry,
         engine: Engine,
         watch: Callable[[JobLog], None],
-        llm: Any = None,
+        desk: Desk | None = None,
         lease: Lease = ETERNAL,
     ) -> "Attempt":
         """Everything one run of a claimed job needs."""
@@ -103,7 +104,7 @@ class Attempt:
             job_log=job_log,
             on_first_line=watch,
             lease=lease,
-            llm=llm,
+            desk=desk,
             opened_at=boot_clock(),
         )
         return attempt
@@ -134,6 +135,15 @@ class Attempt:
         """
         while not self.lease.is_trusted:
             self.stop.wait(LOOK_AT_LEASE)
+
+    def ledger(self) -> JobLedger | None:
+        """The ledger of LLM calls, for this run; None where the worker has no LLM."""
+        if self.desk is None:
+            return None
+        holder = self.holder
+        run = Run(holder.job_id, self.claim_id, self.number, self.job.llm_epoch, holder.book_id, holder.chunk_id)
+        stop = self.stop
+        return JobLedger(self.desk, run, Life(stop.check, stop.wait, self.wait_for_lease, self.unit.holds_the_writer))
 
     def add_line(self, message: str, level: str = "INFO", props: dict[str, Any] | None = None) -> None:
         """One line, in the job's log and in the process log."""
@@ -197,9 +207,9 @@ class AttemptContext:
         self.check_cancelled = attempt.stop.check
         self.wait = attempt.stop.wait
         self.closing = attempt.stop.closing
-        self.before_spending = attempt.wait_for_lease
         self.parked = attempt.unit.parked
-        self.llm = attempt.llm
+        self.llm = attempt.desk.author if attempt.desk else None
+        self.ledger = attempt.ledger()
 
     @property
     def session(self) -> Session:

@@ -14,7 +14,7 @@ from bookbot_worker.jobs.export_book import ExportBookJob
 from bookbot_worker.jobs.generate_book import GenerateBookJob
 from bookbot_worker.jobs.generate_chunk import GenerateChunkJob
 from bookbot_worker.last_resort import LastResort
-from bookbot_worker.llm.offline import OfflineAuthor
+from bookbot_worker.llm.choose import author_for
 from bookbot_worker.processor import JobProcessor
 from bookbot_worker.signals import listening
 from shared.errors import BookbotError, ConfigurationError
@@ -31,7 +31,7 @@ LATE_END = 15.0
 def build_processor(settings: Settings | None = None) -> JobProcessor:
     """A processor with every job type registered; nothing is opened yet."""
     settings = settings or load_settings()
-    processor = JobProcessor(settings, llm=OfflineAuthor(words_per_second=settings.offline_words_per_second))
+    processor = JobProcessor(settings, llm=author_for(settings))
     processor.register("demo", DemoJob)
     processor.register("create_foundation", CreateFoundationJob)
     processor.register("generate_chunk", GenerateChunkJob)

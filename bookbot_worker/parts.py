@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -10,6 +11,7 @@ from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.condition import Condition
 from bookbot_worker.driver_guard import guard_driver
+from bookbot_worker.jobs.job_llm import Desk
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import Lease
 from bookbot_worker.maintenance.heartbeat import Heartbeat
@@ -29,8 +31,11 @@ from shared.database import is_postgresql, make_engine
 from shared.ids import new_id
 from shared.settings import Settings
 
-JOB_CONNECTIONS = 8
+JOB_CONNECTIONS = 4
 """Connections jobs share. A job that waits for its LLM holds none, so 200 jobs do not need 200."""
+
+LEDGER_CONNECTIONS = 2
+"""Connections of the ledger, each for a few milliseconds before and after every call."""
 
 JOB_PATIENCE = 3600.0
 """Seconds a job waits for one of them. A job asks for one only, so the wait ends; giving up would lose its work."""
@@ -39,8 +44,9 @@ JOB_PATIENCE = 3600.0
 class Parts:
     """What a running processor consists of. Building it does no I/O; `start` does.
 
-    Three pools: one for the loop, the log writer and the rescuer; one for job code, so that jobs holding connections
-    can never keep the engine from settling others; one connection for the heartbeat, which waits for nobody.
+    Four pools: one for the loop, the log writer and the rescuer; one for job code, so that jobs holding connections can
+    never keep the engine from settling others; one for the ledger, whose entries are none of the jobs' transactions;
+    one connection for the heartbeat, which waits for nobody.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Parts:
         condition: Condition,
         at_work: AtWork,
         work: Callable[[Attempt], None],
+        llm: Any = None,
     ) -> None:
         lease = condition.lease
         self.worker_id = new_id()
@@ -59,6 +66,8 @@ class Parts:
         jobs = make_engine(settings, application=name, pool_size=shared_by_jobs, spare=0, patience=JOB_PATIENCE)
         guard_driver(jobs)
         self.job_engine: Engine = guarded(jobs)
+        self._ledger_engine = make_engine(settings, application=name, pool_size=LEDGER_CONNECTIONS, spare=0)
+        self.desk = None if llm is None else Desk(llm, self._ledger_engine, settings)
         self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
         self.slots: Slots[Attempt] = Slots(settings.concurrency, work)
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
@@ -106,7 +115,7 @@ class Parts:
             close_worker(self.engine, self.worker_id)
         if self._health is not None:
             self._health.close()
-        for engine in (self.job_engine, self._beat_engine, self.engine):
+        for engine in (self.job_engine, self._ledger_engine, self._beat_engine, self.engine):
             engine.dispose()
 
 

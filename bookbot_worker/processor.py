@@ -104,7 +104,7 @@ class JobProcessor(InBackground):
 
     def startup(self) -> None:
         """Open the database, check the schema, announce this worker, start the threads."""
-        self.parts = Parts(self.settings, self.registry, self.condition, self._at_work, self._process_job)
+        self.parts = Parts(self.settings, self.registry, self.condition, self._at_work, self._process_job, self._llm)
         self.wakeup.hints = self.parts.start()
         self._has_started = True
         log.info("worker.started", worker_id=self.parts.worker_id, concurrency=self.settings.concurrency)
@@ -169,8 +169,8 @@ class JobProcessor(InBackground):
         jobs = claim(self.parts.engine, self.parts.claimant, free, runs_a_suspect=self._at_work.runs_a_suspect)
         if jobs:
             log.info("job.claimed", count=len(jobs))
-        engine, watch = self.parts.job_engine, self.parts.log_writer.watch
-        return [Attempt.open(job, self.registry, engine, watch, self._llm, self.lease) for job in jobs]
+        engine, watch, desk = self.parts.job_engine, self.parts.log_writer.watch, self.parts.desk
+        return [Attempt.open(job, self.registry, engine, watch, desk, self.lease) for job in jobs]
 
     def _heed_beat(self) -> bool:
         """Act on the answer to the last beat, if there is a new one."""

@@ -73,6 +73,12 @@ class UnitOfWork:
                     transaction.close()
         yield
 
+    def holds_the_writer(self) -> bool:
+        """Whether this job, on SQLite, has sent writes and so keeps everybody else from writing."""
+        session = self._session
+        has_begun = session is not None and session.in_transaction() and self.rule.wrote
+        return has_begun and not is_postgresql(self._engine)
+
     def writable_connection(self) -> Connection:
         """The connection to settle on, in a transaction that may write."""
         self._may_have_sent_writes = self._may_have_sent_writes or not self.rule.has_only_read()

@@ -48,10 +48,12 @@ def cancel_job(job_id: str, *, session: Session | None = None) -> JobState:
         return JobState.RUNNING if state is JobState.RUNNING else JobState.CANCELLED
 
 
-def retry_job(job_id: str, *, session: Session | None = None) -> Job:
+def retry_job(job_id: str, *, fresh: bool = False, session: Session | None = None) -> Job:
     """Put an ended job back to waiting. Its history stays: attempts go on counting, log lines are kept.
 
-    Raises NotFound, or Conflict where the job has not ended or its unique key is held by another job.
+    What its LLM answered before is answered again from the ledger, for free, as far as it asks the same. `fresh` asks
+    anew, at a price; the old answers stay on record. Raises NotFound, or Conflict where the job has not ended or its
+    unique key is held by another job.
     """
     job_id = check_id("job_id", job_id)
     with joined(session) as target:
@@ -72,6 +74,7 @@ def retry_job(job_id: str, *, session: Session | None = None) -> Job:
                     claim_id=None,
                     deadline_at=None,
                     cancel_requested_at=None,
+                    llm_epoch=Job.llm_epoch + int(fresh),
                     losses=0,
                     interruptions=0,
                     max_attempts=case((Job.max_attempts <= Job.attempt, Job.attempt + 1), else_=Job.max_attempts),

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import ConfigurationError, InvalidInput, UnknownJobType
 from shared.settings import load_settings
@@ -23,7 +23,9 @@ LANGUAGE_TAG = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 """BCP 47, as far as a book needs it."""
 
 ExportFormat = Literal["epub", "markdown"]
-Mode = Literal["write"]
+Mode = Literal["write", "rewrite", "edit", "copyedit", "review"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+"""What `generate_chunk` can do to a scene; all but "write" need one that has text."""
 
 
 class Props(BaseModel):
@@ -46,32 +48,47 @@ class DemoProps(Props):
 
 
 class CreateFoundationProps(Props):
-    """For `create_foundation`: None means the book's own brief and style are used."""
+    """For `create_foundation`: None means the book's own brief and style are used; a model, what the settings say."""
 
     brief: str | None = Field(None, min_length=1)
     style: str | None = Field(None, min_length=1)
+    model: str | None = Field(None, min_length=1, max_length=200)
 
 
 class GenerateChunkProps(Props):
-    """For `generate_chunk`: which scene, and how. `bot` and `task` are names of the book's bots and tasks."""
+    """For `generate_chunk`: which scene, and how. `bot` and `task` are names of the book's bots and tasks.
+
+    Where `target_words` is not given, a scene that has text keeps about its length.
+    """
 
     chunk_id: str | None = None
     mode: Mode = "write"
     bot: str | None = None
     task: str | None = None
-    model: str | None = None
+    model: str | None = Field(None, min_length=1, max_length=200)
     target_words: int = Field(500, ge=50, le=20_000)
     temperature: float | None = Field(None, ge=0, le=2)
 
 
 class GenerateBookProps(Props):
-    """For `generate_book`: all scenes of a book, then its exports."""
+    """For `generate_book`: all scenes of a book, then its exports.
+
+    `only_empty`: leave scenes that have text; the default for "write". The other modes take the scenes that have text.
+    """
 
     mode: Mode = "write"
-    only_empty: bool = True
+    only_empty: bool | None = None
     export_formats: tuple[ExportFormat, ...] = ("epub", "markdown")
+    bot: str | None = None
+    task: str | None = None
     target_words: int = Field(500, ge=50, le=20_000)
-    model: str | None = None
+    model: str | None = Field(None, min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _empty_scenes_can_only_be_written(self) -> "GenerateBookProps":
+        if self.only_empty and self.mode != "write":
+            raise ValueError(f"only_empty goes with mode write; there is nothing to {self.mode} in an empty scene")
+        return self
 
 
 class ExportBookProps(Props):
@@ -149,27 +166,30 @@ class Catalogue:
         return iter(sorted(self._by_name.values(), key=lambda job_type: job_type.name))
 
 
+ASKS_AN_LLM = RetryPolicy(max_attempts=6, first_delay=timedelta(seconds=10), longest_delay=timedelta(minutes=10))
+"""Providers have bad minutes: five more attempts, on average spread over two and a half of them, at most over five."""
+
 BUILT_IN = (
     JobType("demo", DemoProps, description="Logs, progresses and honours cancel: tries the system without a book."),
     JobType(
         "create_foundation",
         CreateFoundationProps,
         locks=LockScope.BOOK,
-        retry=RetryPolicy(max_attempts=3),
+        retry=ASKS_AN_LLM,
         description="From brief and style to outline, characters, settings and empty scenes.",
     ),
     JobType(
         "generate_chunk",
         GenerateChunkProps,
         locks=LockScope.CHUNK,
-        retry=RetryPolicy(max_attempts=3),
+        retry=ASKS_AN_LLM,
         timeout=timedelta(minutes=20),
-        description="Writes one scene as a new version.",
+        description="Writes, rewrites, edits, copyedits or reviews one scene, as a new version.",
     ),
     JobType(
         "generate_book",
         GenerateBookProps,
-        description="Writes every empty scene, then exports the book.",
+        description="Writes every empty scene, or revises every written one, then exports the book.",
         is_about_book=True,
     ),
     JobType(

@@ -4,16 +4,23 @@
 of seconds here, at the edge, and `timedelta` inside.
 """
 
+import json
 import socket
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.credentials import Credentials
 from shared.errors import ConfigurationError
+from shared.llm_address import check_base_url, check_key
+from shared.llm_prices import TokenPrice, none_if_empty, read_prices
 
 Names = Annotated[tuple[str, ...], NoDecode]
+Models = Annotated[dict[str, str], NoDecode]
+Prices = Annotated[dict[str, TokenPrice], NoDecode, BeforeValidator(read_prices)]
+Budget = Annotated[float | None, Field(ge=0, allow_inf_nan=False), BeforeValidator(none_if_empty)]
 
 
 class Settings(BaseSettings):
@@ -45,7 +52,26 @@ class Settings(BaseSettings):
     job_types: Names = Field((), description="modules whose JOB_TYPES extend the catalogue")
     jobs: Names = Field((), description="modules whose register(processor) adds job classes")
 
-    llm: Literal["offline"] = Field("offline", description="which author answers the prompts")
+    llm: Literal["offline", "openai_compatible"] = Field("offline", description="which author answers the prompts")
+    llm_base_url: str = Field("", description="where an OpenAI-compatible server answers, as https://host/v1")
+    llm_api_key: SecretStr | None = Field(None, description="the key for it; systemd: the credential llm-api-key")
+    llm_model: str = Field("", max_length=200, description="the model that is asked where a job names none")
+    llm_connect_seconds: float = Field(10.0, gt=0, le=600, description="how long connecting to it may take")
+    llm_first_token_seconds: float = Field(180.0, gt=0, le=3600, description="how long it may think before it answers")
+    llm_between_tokens_seconds: float = Field(60.0, gt=0, le=3600, description="how long its answer may pause")
+    llm_answer_characters: int = Field(1_000_000, ge=1000, le=50_000_000, description="longest answer that is taken")
+    llm_models: Models = Field({}, description="which model serves which group of tasks, as a JSON object")
+    llm_structured: Literal["auto", "never"] = Field("auto", description="whether plans are asked for as JSON")
+    llm_prices: Prices = Field({}, description="USD per million tokens by model, as JSON or the name of a JSON file")
+    llm_budget_job_usd: Budget = Field(None, description="what one job may spend; empty: any sum")
+    llm_budget_book_usd: Budget = Field(None, description="what one book may cost; empty: any sum")
+    llm_budget_day_usd: Budget = Field(None, description="what all jobs may spend a day (UTC); empty: any sum")
+    llm_max_in_flight: int = Field(
+        0, ge=0, le=100_000, description="calls of one model at a time, of all workers; 0: any"
+    )
+    llm_requests_per_minute: int = Field(0, ge=0, description="calls of one model a minute, of all workers; 0: any")
+    llm_pause_after: int = Field(5, ge=0, description="failures in a row that pause a provider's model; 0: never")
+    llm_pause_seconds: float = Field(15.0, gt=0, le=3600, description="how long the first such pause lasts")
     offline_words_per_second: float = Field(0.0, ge=0, description="0 answers at once; 50 looks human")
 
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
@@ -58,6 +84,25 @@ class Settings(BaseSettings):
     def _split_commas(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("llm_models", mode="before")
+    @classmethod
+    def _read_object(cls, value: Any) -> Any:
+        try:
+            return (json.loads(value) if value.strip() else {}) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('must be a JSON object such as {"planning": "model-a", "writing": "model-b"}') from None
+
+    @field_validator("llm_base_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return check_base_url(value)
+
+    @field_validator("llm_api_key")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        key = check_key(value.get_secret_value(), info.data.get("llm_base_url", "")) if value else ""
+        return SecretStr(key) if key else None
+
     @field_validator("lease_seconds")
     @classmethod
     def _outlasts_a_lost_beat(cls, value: float, info: ValidationInfo) -> float:
@@ -65,6 +110,13 @@ class Settings(BaseSettings):
         if value < 3 * beat:
             raise ValueError(f"must be at least 3 times BOOKBOT_HEARTBEAT_SECONDS, which is {beat:g}")
         return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What systemd hands over as files comes last."""
+        return (*super().settings_customise_sources(settings_cls, *sources, **named), Credentials(settings_cls))
 
     @property
     def poll_interval(self) -> timedelta:

@@ -25,10 +25,11 @@ COUNTED = 1000
 class Facts:
     """What one reading of the database says about a job. `position` counts from 1 among the jobs that are due.
 
-    `blockers`: (job_id, state) of the jobs it depends on and that are not done. `knows_type` and `serves_queue`:
-    whether a live worker runs this type, and whether one of those also serves this queue. `has_paused_worker`: whether
-    a worker that claims nothing at the moment does both. `trouble`: why no one that serves it can do any work.
-    `suspect`: the job that runs or comes first where this one and that one may both be what kills workers.
+    `postponed_because`: what put it off, if it was. `blockers`: (job_id, state) of the jobs it depends on and that are
+    not done. `knows_type` and `serves_queue`: whether a live worker runs this type, and whether one of those also
+    serves this queue. `has_paused_worker`: whether a worker that claims nothing at the moment does both. `trouble`: why
+    no one that serves it can do any work. `suspect`: the job that runs or comes first where this one and that one may
+    both be what kills workers.
     """
 
     state: str
@@ -37,6 +38,7 @@ class Facts:
     run_at: datetime
     now: datetime
     attempt: int = 0
+    postponed_because: str | None = None
     is_queue_paused: bool = False
     queue_limit: int | None = None
     queue_running: int = 0
@@ -62,6 +64,8 @@ def why_waiting(facts: Facts) -> str:
         more = f" and {len(facts.blockers) - 3} more" if len(facts.blockers) > 3 else ""
         return f"blocked until other jobs are done: {shown}{more}"
     if facts.run_at > facts.now:
+        if facts.postponed_because:
+            return f"{facts.postponed_because}; it is tried again at {_shown(facts.run_at)}"
         again = f", to start attempt {facts.attempt + 1}" if facts.attempt else ""
         return f"scheduled for {_shown(facts.run_at)}{again}"
     if facts.is_queue_paused:
@@ -110,6 +114,7 @@ def load_facts(session: Session, job_id: str) -> Facts:
         **_queue(session, job),
         **_locks(session, job),
         **_workers(session, job),
+        postponed_because=job.progress_message,
         blockers=_blockers(session, job),
         suspect=_suspect(session, job),
         position=_position(session, job),

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from bookbot_worker.books.template import uses
+from shared.job_types import Mode
 
 PromptName = Literal["outline", "characters", "settings"]
 
@@ -26,10 +27,18 @@ class _Entry(BaseModel):
 
 
 class Bot(_Entry):
-    """Who writes: `prompt` is the system prompt; None leaves temperature or model to the LLM's settings."""
+    """Who writes: `prompt` is the system prompt; None leaves temperature or model to the LLM's settings.
+
+    `modes` are what the bot is for when none is named; empty means all.
+    """
 
     temperature: float | None = Field(None, ge=0, le=2)
-    model: str | None = None
+    model: str | None = Field(None, min_length=1, max_length=200)
+    modes: tuple[Mode, ...] = ()
+
+    def suits(self, mode: str) -> bool:
+        """Whether the bot may be chosen for this mode without being named."""
+        return not self.modes or mode in self.modes
 
 
 class Task(_Entry):
@@ -38,9 +47,9 @@ class Task(_Entry):
     `llm_group` says what kind of model suits it ("writing", "planning").
     """
 
-    llm_group: str = "writing"
+    llm_group: str = Field("writing", min_length=1, max_length=64)
     job_types: tuple[str, ...] = ()
-    modes: tuple[str, ...] = ()
+    modes: tuple[Mode, ...] = ()
 
     @field_validator("prompt")
     @classmethod
@@ -57,6 +66,7 @@ class Task(_Entry):
 
 
 Entry = TypeVar("Entry", Bot, Task)
+Form = Literal["markdown", "json"]
 
 
 @lru_cache(maxsize=1)
@@ -72,12 +82,14 @@ def default_tasks() -> tuple[Task, ...]:
 
 
 @lru_cache(maxsize=8)
-def prompt(name: PromptName) -> str:
-    """The template that asks for an outline, characters or settings.
+def prompt(name: PromptName, form: Form = "markdown") -> str:
+    """The template that asks for an outline, characters or settings, and for the answer in this form.
 
     The last two find the outline as `OutlineSection`.
     """
-    return (files("bookbot_worker.books") / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+    folder = files("bookbot_worker.books") / "prompts"
+    question, answer = ((folder / f"{part}.md").read_text(encoding="utf-8") for part in (name, f"{name}.{form}"))
+    return f"{question.rstrip()}\n\n{answer}"
 
 
 def named(entries: Sequence[Entry], name: str) -> Entry | None:

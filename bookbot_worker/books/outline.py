@@ -24,6 +24,10 @@ _LABEL = re.compile(
 _BULLET = re.compile(r"^\s*[-*+•]\s+(?P<value>.+)$")
 _SEPARATOR = re.compile(r"\s*(?:[,;/&]|\band\b)\s*")
 _RULE = re.compile(r"^\s*([-*_])(?:\s*\1){2,}\s*$")
+
+MOST_SCENES = 2_000
+"""More than any novel has: an answer with more of them is no outline."""
+
 _NOBODY = frozenset({"", "none", "nobody", "n/a", "-", "–", "—"})
 
 
@@ -60,6 +64,13 @@ class Outline:
     def scenes(self) -> tuple[Scene, ...]:
         """All scenes in reading order."""
         return tuple(scene for chapter in self.chapters for scene in chapter.scenes)
+
+    @property
+    def tags(self) -> dict[str, list[str]]:
+        """The names of all `characters` and `settings`, each once, in the order they come up."""
+        people = (name for scene in self.scenes for name in scene.characters)
+        places = (name for scene in self.scenes for name in scene.settings)
+        return {"characters": list(dict.fromkeys(people)), "settings": list(dict.fromkeys(places))}
 
 
 @dataclass(slots=True)

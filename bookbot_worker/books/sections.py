@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _HEADING = re.compile(r"^ {0,3}#{2,4}[ \t]+(?P<name>.+)$")
@@ -48,14 +48,15 @@ def pick(markdown: str, names: Iterable[str]) -> str:
     Case, accents and a leading article make no difference. A name that fits no heading may be a first or last
     name, a nickname in quotes or brackets, or one of an "Also called:" line; then every section it fits is given.
     """
-    sections = split(markdown)
-    chosen: set[int] = set()
-    for name in map(_normal, names):
-        exact = {index for index, section in enumerate(sections) if name == section.aliases[0]}
-        chosen |= exact or {index for index, section in enumerate(sections) if name in section.aliases[1:]}
-        if not exact:
-            chosen |= {index for index, section in enumerate(sections) if section.aliases[0] in _parts(name)}
-    return _joined(section for index, section in enumerate(sections) if index in chosen)
+    found = split(markdown)
+    chosen = {index for name in names for index in _called(found, name)}
+    return _joined(section for index, section in enumerate(found) if index in chosen)
+
+
+def missing(markdown: str, names: Iterable[str]) -> list[str]:
+    """Those of `names` for which `pick` finds nothing."""
+    found = split(markdown)
+    return [name for name in names if not _called(found, name)]
 
 
 def mentioned(markdown: str, text: str) -> str:
@@ -66,6 +67,16 @@ def mentioned(markdown: str, text: str) -> str:
         for section in split(markdown)
         if any(f" {alias} " in haystack for alias in section.aliases[:2] if len(alias) > 2)
     )
+
+
+def _called(found: Sequence[Section], given: str) -> set[int]:
+    """Which of the sections a name means."""
+    name = _normal(given)
+    exact = {index for index, section in enumerate(found) if name == section.aliases[0]}
+    if exact:
+        return exact
+    parts = _parts(name)
+    return {index for index, section in enumerate(found) if name in section.aliases[1:] or section.aliases[0] in parts}
 
 
 def _section(name: str, lines: list[str]) -> Section:

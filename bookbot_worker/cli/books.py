@@ -6,11 +6,12 @@ import click
 
 from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.inputs import read_text
+from bookbot_worker.cli.llm_text import spent
 from bookbot_worker.cli.new_book import create_book
 from bookbot_worker.cli.options import JSON_OPTION, option
 from bookbot_worker.cli.output import one_line, print_fields, print_json
 from bookbot_worker.cli.tables import Column, print_rows
-from shared.views import get_book, list_books
+from shared.views import cost_of_book, get_book, list_books
 
 COLUMNS = (
     Column("BOOK_ID", lambda row: row["book_id"]),
@@ -65,6 +66,7 @@ def show(book_id: str, as_json: bool) -> None:
     """Show a book with its chapters and scenes. BOOK_ID may be its unique beginning."""
     with reading() as session:
         book = get_book(session, book_id)
+        book["llm"] = cost_of_book(session, book["book_id"])
     if as_json:
         print_json(book)
         return
@@ -72,6 +74,7 @@ def show(book_id: str, as_json: bool) -> None:
         [
             *((name, book[name]) for name in ("book_id", "title", "created_at", "locked_by_job_id", "props", "words")),
             ("scenes", f"{book['scenes_written']} of {book['scenes']} written"),
+            ("cost_usd", spent(book["llm"])),
             ("chunks", ", ".join(f"{count} {kind}" for kind, count in book["chunks"].items())),
         ]
     )

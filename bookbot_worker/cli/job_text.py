@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from bookbot_worker.cli.llm_text import spent, usd
 from bookbot_worker.cli.output import Row, block, one_line, percent, print_fields, shown
 from bookbot_worker.cli.tables import Column
 from shared.states import JobState
@@ -42,8 +43,10 @@ def print_job(job: Row, reason: str | None) -> None:
             ("attempt", f"{job['attempt']} of {job['max_attempts']}"),
             ("progress", percent(job, "rolled_progress") + (f" ({where})" if where else "")),
             ("started jobs", children),
+            ("scenes", _scenes(job["scenes"])),
             ("depends_on", _ids(job["depends_on"])),
-            ("cost_usd", f"{job['rolled_cost_usd']:.4f}" if job["rolled_cost_usd"] else None),
+            ("cost_usd", usd(job["rolled_cost_usd"] or None)),
+            ("own LLM calls", spent(job["llm"])),
             ("log lines", job["log_count"]),
             ("props", job["props"]),
             ("result", job["result"]),
@@ -52,6 +55,14 @@ def print_job(job: Row, reason: str | None) -> None:
     )
     if job["error_trace"]:
         click.echo(f"\n{shown(job['error_trace']).rstrip()}")
+
+
+def _scenes(scenes: Row | None) -> str | None:
+    """How far its scenes are, in words; None for a job that started none."""
+    if scenes is None:
+        return None
+    rest = ", ".join(f"{scenes[state]} {state}" for state in ("running", "waiting", "lost") if scenes[state])
+    return f"{scenes['done']} of {scenes['total']} done{', ' if rest else ''}{rest}; {scenes['words']} words"
 
 
 def _ids(job_ids: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.follow import logs, watch
 from bookbot_worker.cli.inputs import find_given, read_props
 from bookbot_worker.cli.job_text import COLUMNS, print_job
+from bookbot_worker.cli.llm_text import print_calls
 from bookbot_worker.cli.options import JSON_OPTION, Instant, option
 from bookbot_worker.cli.output import one_line, print_json
 from bookbot_worker.cli.tables import print_rows
@@ -16,7 +17,8 @@ from shared.control import cancel_job, retry_job
 from shared.enqueue import create_job
 from shared.models import Book, Chunk, Job
 from shared.states import JobState
-from shared.views import find_id, get_job, list_jobs
+from shared.views import cost_of_job, find_id, get_job, job_calls, list_jobs
+from shared.views import failed_children as list_failed_children
 from shared.why import explain
 
 
@@ -86,11 +88,17 @@ def list_(book: str | None, parent: str | None, before: str | None, as_json: boo
 
 @jobs.command()
 @click.argument("job_id")
+@click.option("--llm", "with_calls", is_flag=True, help="What it asked LLMs, and what they answered.")
 @JSON_OPTION
-def show(job_id: str, as_json: bool) -> None:
+def show(job_id: str, with_calls: bool, as_json: bool) -> None:
     """Show a job, what it started, and why it waits. JOB_ID may be its unique beginning."""
     with reading() as session:
+        if with_calls:
+            calls = job_calls(session, find_id(session, Job.job_id, "job", job_id))
+            (print_json if as_json else print_calls)(calls)
+            return
         job = get_job(session, job_id)
+        job["llm"] = cost_of_job(session, job["job_id"])
         reason = explain(session, job["job_id"]) if job["state"] == JobState.WAITING else None
     if as_json:
         print_json(job | {"why": reason})
@@ -117,12 +125,21 @@ def cancel(job_id: str, as_json: bool) -> None:
 
 @jobs.command()
 @click.argument("job_id")
+@click.option("--fresh", is_flag=True, help="Ask LLMs anew, for money, instead of using the answers it has.")
+@click.option("--failed-children", is_flag=True, help="Run its failed scene jobs again, and then itself.")
 @JSON_OPTION
-def retry(job_id: str, as_json: bool) -> None:
-    """Run an ended job again; prints its id. Attempts and log lines are kept."""
+def retry(job_id: str, fresh: bool, failed_children: bool, as_json: bool) -> None:
+    """Run an ended job again; prints its id. Attempts, log lines and the answers of LLMs are kept.
+
+    A generate_book job makes new jobs for the scenes that were not done; with --failed-children the old ones go on.
+    """
     with writing() as session:
         found = find_id(session, Job.job_id, "job", job_id)
-        retry_job(found, session=session)
+        children = list_failed_children(session, found) if failed_children else []
+        for child in [*children, found]:
+            retry_job(child, fresh=fresh, session=session)
+    if failed_children:
+        click.echo(f"{len(children)} of its scene jobs run again.", err=True)
     _print_id(found, as_json)
 
 

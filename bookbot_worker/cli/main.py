@@ -12,10 +12,13 @@ from bookbot_worker.cli.boundary import Boundary
 
 FAMILIES = {
     "books": "Start books and see how far they are.",
+    "costs": "Show what LLMs have cost, by day (UTC), book, model, job or source of the price.",
     "db": "Set up the database, or see whether it is up to date.",
     "demo": "Write a whole book: brief in, EPUB and Markdown out.",
     "files": "List finished exports and save them to the disk.",
     "jobs": "Enqueue jobs, watch them, call them off, run them again.",
+    "llm-stub": "Serve the offline author over the OpenAI protocol, for tests.",
+    "prompts": "List, check and change bots and tasks: who writes, and what is to be done.",
     "run": "Run a worker: claim jobs, execute them, settle them.",
     "workers": "Show which workers there are, and what they run.",
 }
@@ -29,7 +32,8 @@ class Families(Boundary):
         """The family's own command, None where there is no such family."""
         if cmd_name not in self.commands:
             return None
-        command: click.Command = getattr(import_module(f"bookbot_worker.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"bookbot_worker.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NoReturn, Protocol
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from bookbot_worker.jobs.job_llm import JobLLM
+from bookbot_worker.jobs.job_llm import JobLedger, JobLLM
 from bookbot_worker.llm.client import LLM
 from bookbot_worker.outcomes import AwaitJobs
 from shared.enqueue import NewJob, create_jobs
@@ -43,9 +43,9 @@ class Context(Protocol):
     @property
     def closing(self) -> Callable[[Callable[[], object]], AbstractContextManager[None]]: ...
     @property
-    def before_spending(self) -> Callable[[], None]: ...
-    @property
     def llm(self) -> LLM | None: ...
+    @property
+    def ledger(self) -> JobLedger | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class JobContext:
     wait: Callable[[timedelta], None]
     llm: LLM | None = None
     closing: Callable[[Callable[[], object]], AbstractContextManager[None]] = lambda _close: nullcontext()
-    before_spending: Callable[[], None] = lambda: None
+    ledger: JobLedger | None = None
 
 
 class BaseJob(ABC):
@@ -120,11 +120,16 @@ class BaseJob(ABC):
 
     @property
     def llm(self) -> JobLLM:
-        """The LLM of this worker; asking it parks the job."""
+        """The LLM of this worker; asking it parks the job, and answers are kept in the ledger."""
         if self._context.llm is None:
             raise RuntimeError("this worker was started without an LLM")
         return JobLLM(
-            self._context.llm, self._context.parked, self.check_cancelled, self._context.before_spending, self.log
+            self._context.llm,
+            self._context.parked,
+            self.check_cancelled,
+            self._context.closing,
+            self.log,
+            self._context.ledger,
         )
 
     def create_jobs(self, new_jobs: Sequence[NewJob]) -> list[Job]:

@@ -10,17 +10,18 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bookbot_worker.books import library, outline, template
+from bookbot_worker.books import outline
 from bookbot_worker.books.outline import Chapter, Outline, Scene
 from bookbot_worker.jobs.base import BookJob
 from bookbot_worker.jobs.job_llm import JobLLM, Log
+from bookbot_worker.jobs.kit_chunks import add_default_kit
+from bookbot_worker.jobs.planning import Planner
 from bookbot_worker.jobs.versions import POSITIONS, add_chunk, add_version, latest
-from bookbot_worker.llm.client import Message, Prompt
-from bookbot_worker.outcomes import Retry
+from bookbot_worker.jobs.whole_answers import UnfinishedAnswer
+from bookbot_worker.jobs.writing_kit import model_for
 from shared.job_types import CreateFoundationProps
 from shared.models import Chunk, Job
-
-_SYSTEM = "You plan novels with an author. You answer in exactly the form that is asked for, and with nothing else."
+from shared.settings import load_settings
 
 
 class CreateFoundationJob(BookJob):
@@ -37,49 +38,27 @@ def run_create_foundation_job(
     """Lay the book's foundation; running it again changes only what came out differently.
 
     Scenes keep their chunk, with its text, as long as the outline has their number; scenes no longer in the outline
-    stay as they are. False, with a message on the job, where there is no brief, or an outline without a scene.
-    Raises Retry where the LLM answers with nothing.
+    stay as they are. False, with a message on the job, where there is no brief, or no answer that can be used. Raises
+    Retry where the LLM answers with nothing.
     """
     book_id = job.book_id or ""
     chunks = {chunk.type: chunk for chunk in latest(session, book_id, *POSITIONS)}
     scenes = {chunk.props.get("scene"): chunk for chunk in latest(session, book_id, "scene")}
-    own = {chunk.type for chunk in latest(session, book_id, "bot", "task")}
     brief = props.brief or (chunks["brief"].text if "brief" in chunks else "")
     style = props.style or (chunks["style"].text if "style" in chunks else "")
     if not brief.strip():
         return _fail(job, log_callback, "The book has no brief: give one in props, or save one with the book first.")
-
-    values = {"Brief": brief, "Style": style}
-    log_callback("asking for an outline")
-    planned = outline.parse(_ask(llm, "outline", values))
-    if not planned.scenes:
-        return _fail(
-            job,
-            log_callback,
-            'The LLM\'s outline has no scenes ("### Title" under "## Chapter n: Title"): '
-            "retry, make the brief more detailed, or use another model.",
-        )
-    log_callback(f"the outline has {len(planned.scenes)} scenes in {len(planned.chapters)} chapters")
-    values["OutlineSection"] = planned.text
-    log_callback("asking for characters")
-    characters = _ask(llm, "characters", values)
-    log_callback("asking for settings")
-    settings = _ask(llm, "settings", values)
-
-    texts = {
-        "brief": brief,
-        "style": style,
-        "outline": planned.text,
-        "characters": characters,
-        "settings": settings,
-    }
+    model = model_for(session, book_id, "planning", props.model)
+    planner = Planner(llm, model, load_settings().llm_structured != "never", job.attempt)
+    texts = {"brief": brief, "style": style}
+    try:
+        planned = _plan(planner, log_callback, texts)
+    except UnfinishedAnswer as error:
+        return _fail(job, log_callback, str(error))
     for kind, text in texts.items():
-        _save(session, job, kind, text, chunks.get(kind))
+        _save(session, job, kind, text, chunks.get(kind), planned.tags if kind == "outline" else {})
     added = _save_scenes(session, job, planned, scenes)
-    if "bot" not in own:
-        _save_bots(session, job)
-    if "task" not in own:
-        _save_tasks(session, job)
+    add_default_kit(session, book_id, job.job_id)
     job.result = {"chapters": len(planned.chapters), "scenes": len(planned.scenes), "new_scenes": added}
     log_callback(f"the foundation is laid: {len(planned.scenes)} scenes, {added} of them new")
     return True
@@ -91,20 +70,27 @@ def _fail(job: Job, log_callback: Log, message: str) -> bool:
     return False
 
 
-def _ask(llm: JobLLM, name: library.PromptName, values: Mapping[str, str]) -> str:
-    question = template.render(library.prompt(name), values)
-    text = llm.complete(Prompt((Message("system", _SYSTEM), Message("user", question)))).text.strip()
-    if not text:
-        raise Retry(f"the LLM answered the question for {name} with nothing")
-    return text
+def _plan(planner: Planner, log_callback: Log, texts: dict[str, str]) -> Outline:
+    """The outline; it, characters and settings are added to `texts`, which holds brief and style. See `Planner.ask`."""
+    values = {"Brief": texts["brief"], "Style": texts["style"]}
+    log_callback("asking for an outline")
+    planned = outline.parse(planner.ask("outline", values))
+    log_callback(f"the outline has {len(planned.scenes)} scenes in {len(planned.chapters)} chapters")
+    values["OutlineSection"] = texts["outline"] = planned.text
+    log_callback("asking for characters")
+    texts["characters"] = planner.ask("characters", values, planned.tags["characters"])
+    log_callback("asking for settings")
+    texts["settings"] = planner.ask("settings", values, planned.tags["settings"])
+    return planned
 
 
-def _save(session: Session, job: Job, kind: str, text: str, known: Chunk | None) -> None:
+def _save(session: Session, job: Job, kind: str, text: str, known: Chunk | None, props: Mapping[str, Any]) -> None:
     if known is None:
         if text.strip():
-            add_chunk(session, job.book_id or "", kind, text, job_id=job.job_id, position=POSITIONS[kind])
+            place = POSITIONS[kind]
+            add_chunk(session, job.book_id or "", kind, text, job_id=job.job_id, position=place, props=props)
     elif known.text != text:
-        add_version(session, known, text, job_id=job.job_id)
+        add_version(session, known, text, job_id=job.job_id, props=props)
 
 
 def _save_scenes(session: Session, job: Job, planned: Outline, known: Mapping[Any, Chunk]) -> int:
@@ -151,19 +137,3 @@ def _is_moved(chunk: Chunk, position: float, chapter: int, props: Mapping[str, A
     """Whether the outline says something about the scene that its chunk does not."""
     said = {name: chunk.props.get(name) for name in props}
     return (chunk.position, chunk.chapter, said) != (float(position), chapter, props)
-
-
-def _save_bots(session: Session, job: Job) -> None:
-    for index, bot in enumerate(library.default_bots()):
-        props = bot.model_dump(mode="json", exclude={"prompt"}, exclude_none=True)
-        add_chunk(
-            session, job.book_id or "", "bot", bot.prompt, job_id=job.job_id, position=-200.0 + index, props=props
-        )
-
-
-def _save_tasks(session: Session, job: Job) -> None:
-    for index, task in enumerate(library.default_tasks()):
-        props = task.model_dump(mode="json", exclude={"prompt"})
-        add_chunk(
-            session, job.book_id or "", "task", task.prompt, job_id=job.job_id, position=-100.0 + index, props=props
-        )

@@ -1,7 +1,7 @@
 """`generate_book`: every scene of a book, then its exports, each as a job of its own.
 
-Owns the three phases and what counts as done. It writes nothing itself: between the phases it ends, and is started
-again when its children have ended. The phase is kept in `job.result`, which outlives that.
+Owns the three phases; which scenes are due is in `due_scenes.py`. It writes nothing itself: between the phases it ends,
+and is started again when its children have ended. The phase is kept in `job.result`, which outlives that.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,21 @@ from sqlalchemy import select
 
 from bookbot_worker.books import template
 from bookbot_worker.jobs.base import BaseJob
+from bookbot_worker.jobs.due_scenes import Plan, needs_order, plan_scenes, scene_jobs_of
 from bookbot_worker.jobs.versions import latest
-from bookbot_worker.jobs.writing_kit import UnknownEntry, UnusableEntry, choose_task
+from bookbot_worker.jobs.writing_kit import UnknownEntry, UnusableEntry, choose_bot, choose_task
 from shared.enqueue import NewJob
 from shared.models import Chunk, Job
 from shared.states import JobState
 
+_PASSED_ON = ("mode", "target_words", "model", "bot", "task")
+
 
 class GenerateBookJob(BaseJob):
-    """None → "writing" → "exporting" → `result` with scenes, words and files. A manual retry starts at None."""
+    """None → "writing" → "exporting" → `result` with scenes, words and files. A manual retry starts at None.
+
+    One such job does each scene once: what a child of it completed is not done again by a retry.
+    """
 
     def execute(self) -> bool:
         """True when all is written and exported; False where a child did not complete. Raises AwaitJobs between."""
@@ -35,40 +41,47 @@ class GenerateBookJob(BaseJob):
                 return self._begin()
 
     def _begin(self) -> bool:
+        book_id, mode = self.job.book_id or "", self.props.mode
         scenes = self._scenes()
         if not scenes:
             return self._fail("The book has no scenes yet; run create_foundation first.")
-        due = [scene for scene in scenes if not (self.props.only_empty and scene.text.strip())]
-        self.log(f"{len(due)} of {len(scenes)} scenes are to be written")
-        if not due:
+        plan = plan_scenes(scenes, scene_jobs_of(self.session, self.job.job_id), mode, self.props.only_empty)
+        if mode != "write" and not any(scene.text.strip() for scene in scenes):
+            return self._fail(f"All scenes of the book are empty, so there is nothing to {mode}; write them first.")
+        self.log(f"{plan.count} of {len(scenes)} scenes are to be {_PAST[mode]}")
+        if not plan.count:
             return self._export()
         try:
-            task = choose_task(self.session, self.job.book_id or "", None, "generate_chunk", self.props.mode)
+            choose_bot(self.session, book_id, self.props.bot, mode)
+            task = choose_task(self.session, book_id, self.props.task, "generate_chunk", mode)
         except (UnknownEntry, UnusableEntry) as error:
             return self._fail(str(error))
-        jobs = self._enqueue_scenes(due, is_chain="PreviousChunk" in template.uses(task.prompt))
-        return self._await("writing", jobs, f"writing {_scenes(len(due))}")
+        job_ids = self._enqueue_scenes(plan, is_chain=needs_order(mode, template.uses(task.prompt)))
+        return self._await("writing", job_ids, f"{_PRESENT[mode]} {_scenes(plan.count)}")
 
-    def _enqueue_scenes(self, due: Sequence[Chunk], *, is_chain: bool) -> list[Job]:
-        """One job per scene; in a chain each starts when the scene before it is written."""
-        props: dict[str, Any] = {"mode": self.props.mode, "target_words": self.props.target_words}
-        if self.props.model is not None:
-            props["model"] = self.props.model
+    def _enqueue_scenes(self, plan: Plan, *, is_chain: bool) -> list[str]:
+        """One job per scene, but for those that have one; in a chain each starts when the one before it is done."""
+        given = self.props.model_dump(mode="json", exclude_unset=True)
+        props = {name: given[name] for name in _PASSED_ON if given.get(name) is not None}
         new_jobs: list[NewJob] = []
-        for scene in due:
-            new_jobs.append(
-                NewJob(
-                    "generate_chunk",
-                    book_id=self.job.book_id,
-                    chunk_id=scene.chunk_id,
-                    props=props,
-                    queue=self.job.queue,
-                    priority=self.job.priority,
-                    parent_job_id=self.job.job_id,
-                    depends_on=[new_jobs[-1].job_id] if is_chain and new_jobs else [],
+        job_ids: list[str] = []
+        for scene, active in plan.due:
+            if active is None:
+                new_jobs.append(
+                    NewJob(
+                        "generate_chunk",
+                        book_id=self.job.book_id,
+                        chunk_id=scene.chunk_id,
+                        props=props,
+                        queue=self.job.queue,
+                        priority=self.job.priority,
+                        parent_job_id=self.job.job_id,
+                        depends_on=job_ids[-1:] if is_chain else [],
+                    )
                 )
-            )
-        return self.create_jobs(new_jobs)
+            job_ids.append(active or new_jobs[-1].job_id)
+        self.create_jobs(new_jobs)
+        return job_ids
 
     def _after_writing(self, phase: dict[str, Any]) -> bool:
         children = self._children(phase)
@@ -76,8 +89,8 @@ class GenerateBookJob(BaseJob):
             reason = _first_reason(lost)
             were = "was" if len(lost) == 1 else "were"
             return self._fail(
-                f"{len(lost)} of {_scenes(len(phase['job_ids']))} {were} not written{reason}; "
-                + ("retry this job to write only those." if self.props.only_empty else "retry this job to write again.")
+                f"{len(lost)} of {_scenes(len(phase['job_ids']))} {were} not {_PAST[self.props.mode]}{reason}; "
+                f"retry this job to {self.props.mode} only those."
             )
         return self._export()
 
@@ -97,7 +110,8 @@ class GenerateBookJob(BaseJob):
                 for format_ in self.props.export_formats
             ]
         )
-        return self._await("exporting", jobs, f"exporting as {', '.join(self.props.export_formats)}")
+        formats = ", ".join(self.props.export_formats)
+        return self._await("exporting", [job.job_id for job in jobs], f"exporting as {formats}")
 
     def _after_exporting(self, phase: dict[str, Any]) -> bool:
         children = self._children(phase)
@@ -106,8 +120,7 @@ class GenerateBookJob(BaseJob):
             return self._fail(f"The export as {formats} failed{_first_reason(lost)}; retry this job to export again.")
         return self._done([_file(child) for child in children])
 
-    def _await(self, phase: str, jobs: Sequence[Job], reason: str) -> bool:
-        job_ids = [job.job_id for job in jobs]
+    def _await(self, phase: str, job_ids: list[str], reason: str) -> bool:
         self.job.result = {"phase": phase, "job_ids": job_ids}
         self.log(reason, jobs=len(job_ids))
         self.await_jobs(job_ids, reason)
@@ -131,6 +144,22 @@ class GenerateBookJob(BaseJob):
         self.job.error_message = message
         self.log(message, "ERROR")
         return False
+
+
+_PRESENT = {
+    "write": "writing",
+    "rewrite": "rewriting",
+    "edit": "editing",
+    "copyedit": "copyediting",
+    "review": "reviewing",
+}
+_PAST = {
+    "write": "written",
+    "rewrite": "rewritten",
+    "edit": "edited",
+    "copyedit": "copyedited",
+    "review": "reviewed",
+}
 
 
 def _scenes(count: int) -> str:

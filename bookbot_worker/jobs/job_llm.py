@@ -1,11 +1,16 @@
-"""The LLM as a job sees it: asking parks the job, every answer is logged."""
+"""The LLM as a job sees it: asking parks the job, every answer is logged, what was paid for is asked only once."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from bookbot_worker.llm.client import LLM, Completion, Prompt
+from bookbot_worker.llm.client import LLM, Completion, Listener, Prompt
+from bookbot_worker.llm.desk import Desk, Life
+from bookbot_worker.llm.ledger import Answer, JobLedger
+from bookbot_worker.llm.ledger_rows import Run
+
+__all__ = ["Desk", "JobLLM", "JobLedger", "Life", "Log", "Run"]
 
 
 class Log(Protocol):
@@ -16,31 +21,37 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobLLM:
-    """Bound to one attempt of one job."""
+    """Bound to one attempt of one job. Without a ledger (a job run by hand) every call asks the author."""
 
     author: LLM
     parked: Callable[[], AbstractContextManager[None]]
     check_cancelled: Callable[[], None]
-    before_spending: Callable[[], None]
+    closing: Callable[[Callable[[], object]], AbstractContextManager[None]]
     log: Log
+    ledger: JobLedger | None = None
 
     def complete(self, prompt: Prompt, on_text: Callable[[str], None] | None = None) -> Completion:
-        """Ask and wait, holding no database connection.
+        """Ask and wait, holding no database connection. What an earlier run was answered is answered again, for free.
 
-        Raises JobCancelled as soon as the job is asked to stop, Retry for faults worth repeating.
+        Raises JobCancelled as soon as the job is asked to stop, Retry for faults worth repeating, Snooze where a
+        budget, a limit or a pause of the provider's stands in the way. Let all of them pass.
         """
         self.check_cancelled()
+        listener = Listener(on_text or (lambda _piece: None), self.check_cancelled, self.closing)
         with self.parked():
-            self.before_spending()
-            completion = self.author.complete(
-                prompt, on_text=on_text or (lambda _piece: None), check=self.check_cancelled
-            )
+            if self.ledger is None:
+                answer = Answer(self.author.complete(prompt, listener), is_replay=False)
+            else:
+                answer = self.ledger.complete(prompt, listener)
+        completion = answer.completion
+        came = "was answered before; from the ledger, for free:" if answer.is_replay else "answered with"
         self.log(
-            f"{completion.model} answered with {len(completion.text.split())} words",
+            f"{completion.model} {came} {len(completion.text.split())} words",
             provider=completion.provider,
             model=completion.model,
             input_tokens=completion.input_tokens,
             output_tokens=completion.output_tokens,
             finish_reason=completion.finish_reason,
+            cost_usd=completion.cost_usd,
         )
         return completion

@@ -3,7 +3,7 @@
 Owns what a version carries over from the one before. It only adds to the session; the processor settles.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -62,10 +62,11 @@ def add_version(
     *,
     job_id: str | None,
     props: Mapping[str, Any] | None = None,
+    without: Collection[str] = (),
     position: float | None = None,
     chapter: int | None = None,
 ) -> Chunk:
-    """The next version of `chunk`, which must be the latest; `props` are added to the ones it has.
+    """The next version of `chunk`, which must be the latest; `props` are added to the ones it has but for `without`.
 
     Chapter and position stay as they are where they are None. Both rows are written in one flush, the old one first
     (SQLAlchemy updates a table before it inserts into it), so that there are never two latest versions.
@@ -80,7 +81,7 @@ def add_version(
         chapter=chunk.chapter if chapter is None else chapter,
         position=chunk.position if position is None else position,
         word_count=words.count(text),
-        props={**chunk.props, **(props or {})},
+        props={name: value for name, value in chunk.props.items() if name not in without} | dict(props or {}),
         job_id=job_id,
     )
     chunk.is_latest = False

@@ -1,18 +1,21 @@
 """A book's bots and tasks as jobs use them: its own chunks, or the defaults where it has none.
 
-Owns turning chunks into checked entries and choosing one by name.
+Owns turning chunks into checked entries, choosing one by name or mode, and which model it goes to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from bookbot_worker.books import library
 from bookbot_worker.books.library import Bot, Task
+from bookbot_worker.books.models import choose_model
+from bookbot_worker.books.template import Fault, lint
 from bookbot_worker.jobs.versions import latest
 from shared.errors import BookbotError
-from shared.models import Chunk
+from shared.models import Book, Chunk
+from shared.settings import load_settings
 
 
 class UnknownEntry(BookbotError):
@@ -30,23 +33,70 @@ class UnusableEntry(BookbotError):
         super().__init__(f"The {chunk.type} {str(chunk.props.get('name', chunk.chunk_id))!r} cannot be used: {reason}.")
 
 
-def choose_bot(session: Session, book_id: str, name: str | None) -> Bot:
-    """The bot called `name`, or the book's first. Raises UnknownEntry, UnusableEntry."""
-    bots = [_bot(chunk) for chunk in latest(session, book_id, "bot")] or list(library.default_bots())
-    found = bots[0] if name is None else library.named(bots, name)
+def bots_of(session: Session, book_id: str) -> list[Bot]:
+    """The book's bots in their order, the defaults where it has none of its own. Raises UnusableEntry."""
+    return [_bot(chunk) for chunk in latest(session, book_id, "bot")] or list(library.default_bots())
+
+
+def tasks_of(session: Session, book_id: str) -> list[Task]:
+    """The book's tasks in their order, the defaults where it has none of its own. Raises UnusableEntry."""
+    return [_task(chunk) for chunk in latest(session, book_id, "task")] or list(library.default_tasks())
+
+
+def choose_bot(session: Session, book_id: str, name: str | None, mode: str) -> Bot:
+    """The bot called `name`, or the book's first that is for this mode, or else the first default one.
+
+    Raises UnknownEntry, UnusableEntry.
+    """
+    bots = bots_of(session, book_id)
+    if name is not None:
+        found = library.named(bots, name)
+    else:
+        found = next((bot for bot in [*bots, *library.default_bots()] if bot.suits(mode)), None)
     if found is None:
         raise UnknownEntry("bot", name, [bot.name for bot in bots])
     return found
 
 
 def choose_task(session: Session, book_id: str, name: str | None, job_type: str, mode: str) -> Task:
-    """The task called `name`, or the book's first that applies to this type and mode. Raises like `choose_bot`."""
-    tasks = [_task(chunk) for chunk in latest(session, book_id, "task")] or list(library.default_tasks())
-    fitting = [task for task in tasks if task.applies_to(job_type, mode)]
+    """The task called `name`, or the book's first that applies to this type and mode. Raises like `choose_bot`.
+
+    Where the book has no task for the mode, as one from before there were modes, it is one of the defaults.
+    """
+    own, defaults = (
+        [task for task in tasks if task.applies_to(job_type, mode)]
+        for tasks in (tasks_of(session, book_id), library.default_tasks())
+    )
+    fitting = own or defaults
     found = library.named(fitting, name) if name is not None else next(iter(fitting), None)
     if found is None:
         raise UnknownEntry("task", name, [task.name for task in fitting])
     return found
+
+
+def model_for(session: Session, book_id: str, group: str, of_job: str | None, of_bot: str | None = None) -> str | None:
+    """The model a prompt of this book goes to; see `choose_model`. Raises ConfigurationError for wrong settings."""
+    book = session.get(Book, book_id)
+    return choose_model(
+        group,
+        of_job=of_job,
+        of_bot=of_bot,
+        of_book=book.props.get("models") if book else None,
+        of_settings=load_settings().llm_models,
+    )
+
+
+def faults_of_kit(session: Session, book_id: str) -> Iterator[tuple[str, Fault]]:
+    """All that is wrong with the book's bots and tasks, each with whose it is; warnings too."""
+    for chunk in latest(session, book_id, "bot", "task"):
+        owner = f"{chunk.type} {str(chunk.props.get('name', chunk.chunk_id))!r}"
+        faults = lint(chunk.text) if chunk.type == "task" else []
+        yield from ((owner, fault) for fault in faults)
+        try:
+            (_bot if chunk.type == "bot" else _task)(chunk)
+        except UnusableEntry as error:
+            if all(fault.is_warning for fault in faults):
+                yield owner, Fault(1, 1, str(error))
 
 
 def _bot(chunk: Chunk) -> Bot:

@@ -19,12 +19,16 @@ Events, not sentences. The names in use:
 | job.settle_delayed / job.commit_confirmed | the database was away at its end; an answer was lost, not the commit |
 | job.unsettled | not even the failure of a job could be stored: it stays `running`; report this |
 | job.log | a line written with `self.log` |
+| llm.waits | a call may not leave now, and its job goes back to waiting: a budget, a limit, a paused provider |
+| llm.ledger_delayed / llm.entry_lost | the ledger cannot be written, which is tried again, or given up |
 | session.ended | a dead worker had left a transaction open on the server, and locks with it |
 | claim.in_doubt | jobs were claimed, the answer was lost: they were given back |
 | beat.missed / beat.back | the worker could not say that it lives, and can again |
 | database.unreachable / database.back / listen.lost | trouble with the database, and its end |
 | listen.unavailable | a pooler stands between: jobs are found by polling |
 | joblog.delayed / joblog.failed | log lines could not be stored yet; they are kept |
+| llm.answer_cut_short | a model ended its answer early: `finish_reason` says whether by length or by a filter |
+| llm.options_refused | a server does not take these options for this model; it is asked without them from now on |
 | service.failed | a turn of a periodic service failed; the next one comes |
 """
 

@@ -3,7 +3,7 @@
 from shared.models.base import Base
 from shared.models.books import CHUNK_TYPES, Book, Chunk, OutputFile
 from shared.models.jobs import IS_RUNNING, SUSPECT_AFTER, Job, JobDependency, JobLog
-from shared.models.llm import LlmCall
+from shared.models.llm import LlmCall, LlmCircuit
 from shared.models.workers import Queue, Schedule, SchemaInfo, Worker
 
 BOOKS = Base.metadata.tables["books"]
@@ -25,6 +25,7 @@ __all__ = [
     "JobDependency",
     "JobLog",
     "LlmCall",
+    "LlmCircuit",
     "OutputFile",
     "Queue",
     "Schedule",

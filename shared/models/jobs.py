@@ -21,7 +21,8 @@ class Job(Base):
     """One piece of background work; its row is the queue, the status page and the history.
 
     `losses` counts runs that died with their worker and had made no progress, `interruptions` runs that the database
-    broke off; neither counts as an attempt of the job's own.
+    broke off; neither counts as an attempt of the job's own. `cost_usd` grows with every call in the ledger.
+    `llm_epoch` is how often its answers were thrown away (`retry_job(fresh=True)`): older ones answer no more.
     """
 
     __tablename__ = "jobs"
@@ -56,6 +57,7 @@ class Job(Base):
     parent_job_id: Mapped[str | None] = mapped_column(Id)
     log_count: Mapped[int] = mapped_column(server_default="0")
     cost_usd: Mapped[float] = mapped_column(server_default="0")
+    llm_epoch: Mapped[int] = mapped_column(server_default="0")
 
     __table_args__ = (
         # Empty as good as always; else a claim would look through the whole backlog for one suspect.

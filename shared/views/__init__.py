@@ -6,25 +6,35 @@ into JSON.
 """
 
 from shared.views.books import get_book, list_books
+from shared.views.children import failed_children, scenes_of_job
 from shared.views.documents import jsonable, parse_instant, parse_object
 from shared.views.files import get_file, list_files, newest_file
 from shared.views.finding import find_id
 from shared.views.jobs import active_job_with_key, count_jobs_by_state, get_job, list_descendants, list_jobs
+from shared.views.llm import GROUPS, By, cost_of_book, cost_of_day, cost_of_job, job_calls, list_costs
 from shared.views.logs import job_logs
 from shared.views.readiness import check_ready
 from shared.views.workers import list_workers
 
 __all__ = [
+    "GROUPS",
+    "By",
     "active_job_with_key",
     "check_ready",
+    "cost_of_book",
+    "cost_of_day",
+    "cost_of_job",
     "count_jobs_by_state",
+    "failed_children",
     "find_id",
     "get_book",
     "get_file",
     "get_job",
+    "job_calls",
     "job_logs",
     "jsonable",
     "list_books",
+    "list_costs",
     "list_descendants",
     "list_files",
     "list_jobs",
@@ -32,4 +42,5 @@ __all__ = [
     "newest_file",
     "parse_instant",
     "parse_object",
+    "scenes_of_job",
 ]

@@ -14,6 +14,7 @@ from shared.ids import check_id
 from shared.models import Chunk, Job, JobDependency
 from shared.states import ACTIVE, JobState
 from shared.text import check_text
+from shared.views.children import scenes_of_job
 from shared.views.finding import find_id
 
 MAX_LIMIT = 200
@@ -61,6 +62,7 @@ def get_job(session: Session, given: str) -> dict[str, Any]:
     - `depends_on`: ids of the jobs it was enqueued behind;
     - `children`: of everything it started, how many are in each state;
     - `rolled_progress`: from 0 to 1, the mean of its children where it has any (an ended child counts as 1);
+    - `scenes`: how far the scenes are that it started itself, see `children.scenes_of_job`; None where there are none;
     - `rolled_cost_usd`: its own cost and that of everything it started.
 
     Raises NotFound, or InvalidInput where `given` is no id or fits several.
@@ -83,6 +85,7 @@ def get_job(session: Session, given: str) -> dict[str, Any]:
         **row,
         "depends_on": list(session.scalars(needed.order_by(JobDependency.depends_on_job_id))),
         "children": children,
+        "scenes": scenes_of_job(session, job_id),
         "rolled_progress": done / sum(children.values()) if children and own < 1 else own,
         "rolled_cost_usd": row["cost_usd"] + sum(cost for *_, cost in sums),
     }

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from bookbot_worker import BaseJob, JobProcessor
 from shared.job_types import AnyProps, JobType, RetryPolicy
-from tests.faults import closing_jobs, database_jobs, good_jobs, harmful_jobs
+from tests.faults import asking_jobs, closing_jobs, database_jobs, good_jobs, harmful_jobs
 
 TIMEOUT_VARIABLE = "BOOKBOT_TEST_JOB_TIMEOUT"
 """Seconds one attempt may take; an hour where it is not set."""
@@ -22,6 +22,7 @@ CLASSES: dict[str, type[BaseJob]] = {
     "effect": good_jobs.Effect,
     "book_effect": good_jobs.BookEffect,
     "chunk_effect": good_jobs.ChunkEffect,
+    "asks_in_steps": asking_jobs.AsksInSteps,
     "asks_llm": good_jobs.AsksLlm,
     "streams_llm": good_jobs.StreamsLlm,
     "streams_with_closing": closing_jobs.StreamsWithClosing,
@@ -59,5 +60,6 @@ JOB_TYPES = tuple(
 
 def register(processor: JobProcessor) -> None:
     """Called by the worker at start."""
+    asking_jobs.choose_author(processor)
     for name, job_class in CLASSES.items():
         processor.register(name, job_class)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from bookbot_worker import BaseJob
-from bookbot_worker.llm.client import Completion, Message, Prompt
+from bookbot_worker.llm.client import Completion, Listener, Message, Prompt
 from shared.control import cancel_job
 from shared.states import JobState
 from tests.faults.database import Database
@@ -102,10 +102,10 @@ class Author:
 
     asked: list[str] = field(default_factory=list)
 
-    def complete(self, prompt: Prompt, *, on_text: Callable[[str], None], check: Callable[[], None]) -> Completion:
-        check()
+    def complete(self, prompt: Prompt, listener: Listener) -> Completion:
+        listener.check()
         self.asked.append(prompt.messages[0].content)
-        on_text("a word")
+        listener.on_text("a word")
         return Completion("a word", "test", "test", "stop", 1, 1)
 
 

@@ -5,9 +5,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from bookbot_worker import BookJob
+from shared.ids import new_id
 from shared.models import Book
 from shared.settings import Settings
 from tests.support import hostile as zoo
+from tests.support import product
 from tests.support.running import enqueue, eventually, processor_for, row, running
 
 
@@ -32,3 +34,20 @@ def run(settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> 
         return zoo.Result(job=row(engine, hostile), titles=titles)
 
     return one_slot
+
+
+@pytest.fixture
+def book_id(session: Session) -> str:
+    """A book without anything in it."""
+    book = Book(book_id=new_id(), title="The Clock of Lisbon")
+    session.add(book)
+    session.commit()
+    return book.book_id
+
+
+@pytest.fixture
+def foundation(settings: Settings, session: Session, book_id: str) -> str:
+    """The book with its foundation laid; returns the job's id."""
+    job_id = product.enqueue(session, "create_foundation", book_id, props={"brief": product.BRIEF, "style": "Plain."})
+    product.work(settings)
+    return job_id

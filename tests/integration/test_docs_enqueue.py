@@ -49,7 +49,7 @@ def test_the_examples_run_one_after_the_other(engine: Engine) -> None:
     with Session(engine) as session:
         states = [(job.job_type, job.state, job.max_attempts) for job in session.query(Job).order_by(Job.job_id)]
     demos = [("demo", "waiting", 1)] * 6
-    assert sorted(states) == [("create_foundation", "waiting", 3), *demos]
+    assert sorted(states) == [("create_foundation", "waiting", 6), *demos]
 
 
 def through_flask(engine: Engine) -> Callable[[dict[str, str]], tuple[int, Any]]:

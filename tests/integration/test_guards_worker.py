@@ -19,8 +19,9 @@ from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
 from bookbot_worker.condition import Condition
 from bookbot_worker.execution import execute
+from bookbot_worker.jobs.job_llm import Desk
 from bookbot_worker.lease import Lease, boot_clock
-from bookbot_worker.llm.client import Completion, Message, Prompt
+from bookbot_worker.llm.client import Completion, Listener, Message, Prompt
 from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.outcomes import Completed
 from bookbot_worker.queue import settle
@@ -28,7 +29,7 @@ from bookbot_worker.queue.workers import Beat, describe_worker
 from shared.database import make_engine
 from shared.ids import new_id
 from shared.models import Book
-from shared.settings import Settings
+from shared.settings import Settings, load_settings
 from tests.support.claims import claimed
 from tests.support.lost import Plain
 from tests.support.running import enqueue, eventually, processor_for, row, running
@@ -102,7 +103,7 @@ class Author:
 
     asked = 0
 
-    def complete(self, _prompt: Prompt, **_named: object) -> Completion:
+    def complete(self, _prompt: Prompt, _listener: Listener) -> Completion:
         self.asked += 1
         return Completion("Done.", "nobody", "none", "stop", 1, 1)
 
@@ -112,7 +113,7 @@ def test_no_call_that_costs_money_begins_before_the_worker_is_sure_of_its_lease(
     enqueue(engine, Asks)
     (attempt,) = claimed(engine, new_id(), Asks)
     author, clock = Author(), Clock()
-    attempt.llm, attempt.lease = author, Lease(20, clock)
+    attempt.desk, attempt.lease = Desk(author, engine, load_settings()), Lease(20, clock)
     attempt.lease.renewed(clock.now - 16)
     outcomes: list[object] = []
     thread = threading.Thread(target=lambda: outcomes.append(execute(attempt)))

@@ -1,14 +1,13 @@
 """While jobs wait for something slow they hold no database connection; their writes still land in one transaction."""
 
 import urllib.request
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from bookbot_worker import BaseJob
-from bookbot_worker.llm.client import Completion, Message, Prompt
+from bookbot_worker.llm.client import Completion, Listener, Message, Prompt
 from shared.database import make_engine
 from shared.ids import new_id
 from shared.models import Book
@@ -25,11 +24,11 @@ class HttpAuthor:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def complete(self, prompt: Prompt, *, on_text: Callable[[str], None], check: Callable[[], None]) -> Completion:
-        check()
+    def complete(self, prompt: Prompt, listener: Listener) -> Completion:
+        listener.check()
         with urllib.request.urlopen(self.url, timeout=60) as answer:  # noqa: S310 - a server of this test
             told = answer.read().decode()
-        on_text(told)
+        listener.on_text(told)
         return Completion(told, "test", "slow", "stop", len(prompt.messages), len(told))
 
 

@@ -1,100 +1,20 @@
 """The jobs of the product on a real worker: from a brief to a book, and what happens when something is missing."""
 
-from collections.abc import Callable
-
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from bookbot_worker.jobs.base import BaseJob
-from bookbot_worker.jobs.create_foundation import CreateFoundationJob
-from bookbot_worker.jobs.demo import DemoJob
-from bookbot_worker.jobs.export_book import ExportBookJob
-from bookbot_worker.jobs.generate_book import GenerateBookJob
-from bookbot_worker.jobs.generate_chunk import GenerateChunkJob
+from bookbot_worker.books.library import default_bots, default_tasks
 from bookbot_worker.jobs.versions import add_chunk, add_version
-from bookbot_worker.llm.client import LLM, Completion, Prompt
-from bookbot_worker.llm.offline import OfflineAuthor
-from bookbot_worker.processor import JobProcessor
+from bookbot_worker.llm.client import Prompt
 from shared.control import retry_job
 from shared.enqueue import create_job
-from shared.ids import new_id
-from shared.models import Book, Chunk, Job, JobDependency, OutputFile
+from shared.models import Chunk, Job, JobDependency, OutputFile
 from shared.settings import Settings
+from tests.support.product import BRIEF, AuthorWith, chunks, enqueue, work
 from tests.support.running import lines, row
 
 pytestmark = pytest.mark.integration
-
-BRIEF = """# The Clock of Lisbon
-
-Ines, a young baker, inherits a clock that runs backwards. Her brother Paulo wants to sell the clock. Ines takes the
-clock to the Old Market, where Teodor offers her too much for it. Paulo disappears with the clock. Ines finds Paulo in
-the clock tower and learns whose hour it counts. Teodor burns the tower. Ines winds the clock forward.
-"""
-
-
-JOB_CLASSES: dict[str, type[BaseJob]] = {
-    "demo": DemoJob,
-    "create_foundation": CreateFoundationJob,
-    "generate_chunk": GenerateChunkJob,
-    "generate_book": GenerateBookJob,
-    "export_book": ExportBookJob,
-}
-
-
-class AuthorWith:
-    """The offline author, but for the answers `change` replaces."""
-
-    def __init__(self, change: Callable[[Prompt], str | None]) -> None:
-        self._change = change
-        self.prompts: list[Prompt] = []
-
-    def complete(self, prompt: Prompt, *, on_text: Callable[[str], None], check: Callable[[], None]) -> Completion:
-        """See `LLM.complete`."""
-        self.prompts.append(prompt)
-        changed = self._change(prompt)
-        if changed is None:
-            return OfflineAuthor().complete(prompt, on_text=on_text, check=check)
-        on_text(changed)
-        return Completion(changed, "test", "test-1", "stop", 1, 1)
-
-
-def work(settings: Settings, author: LLM | None = None) -> None:
-    """Run a worker with all job types until nothing is left to do."""
-    processor = JobProcessor(settings, llm=author or OfflineAuthor())
-    for name, job_class in JOB_CLASSES.items():
-        processor.register(name, job_class)
-    processor.run(until_empty=True)
-
-
-@pytest.fixture
-def book_id(session: Session) -> str:
-    """A book without anything in it."""
-    book = Book(book_id=new_id(), title="The Clock of Lisbon")
-    session.add(book)
-    session.commit()
-    return book.book_id
-
-
-def enqueue(session: Session, job_type: str, book_id: str, **values: object) -> str:
-    job = create_job(job_type=job_type, book_id=book_id, session=session, **values)  # type: ignore[arg-type]
-    session.commit()
-    return job.job_id
-
-
-def chunks(engine: Engine, book_id: str, type_: str) -> list[Chunk]:
-    """The latest chunks of a type, in reading order."""
-    query = select(Chunk).where(Chunk.book_id == book_id, Chunk.type == type_, Chunk.is_latest).order_by(Chunk.position)
-    with Session(engine, expire_on_commit=False) as session:
-        return list(session.scalars(query))
-
-
-@pytest.fixture
-def foundation(settings: Settings, session: Session, book_id: str) -> str:
-    """The book with its foundation laid; returns the job's id."""
-    job_id = enqueue(session, "create_foundation", book_id, props={"brief": BRIEF, "style": "Plain."})
-    work(settings)
-    return job_id
 
 
 def test_the_demo_job_logs_and_completes(settings: Settings, session: Session, engine: Engine) -> None:
@@ -121,8 +41,8 @@ def test_a_foundation_has_everything_scenes_need(engine: Engine, book_id: str, f
     assert "## Ines" in characters.text
     assert all(f"## {place}" in settings.text for scene in scenes for place in scene.props["settings"])
     assert chunks(engine, book_id, "brief")[0].text == BRIEF
-    assert [bot.props["name"] for bot in chunks(engine, book_id, "bot")] == ["Novelist", "Minimalist"]
-    assert chunks(engine, book_id, "task")[0].props["name"] == "Write scene"
+    for type_, defaults in (("bot", default_bots()), ("task", default_tasks())):
+        assert [chunk.props["name"] for chunk in chunks(engine, book_id, type_)] == [known.name for known in defaults]
     assert all(chunk.job_id == foundation for chunk in [*scenes, outline, characters, settings])
 
 
@@ -140,9 +60,8 @@ def test_laying_the_foundation_again_keeps_scenes_and_what_was_written(
     assert [scene.chunk_id for scene in after] == [scene.chunk_id for scene in before]
     assert (after[0].text, after[0].version) == ("Written by hand.", 2)
     assert all(scene.version == 1 for scene in after[1:])
-    assert [chunk.version for type_ in ("brief", "outline", "task") for chunk in chunks(engine, book_id, type_)] == [
-        1
-    ] * 5
+    for type_ in ("brief", "outline", "task", "bot"):
+        assert {chunk.version for chunk in chunks(engine, book_id, type_)} == {1}
 
 
 def test_a_new_outline_moves_scenes_and_leaves_removed_ones(
@@ -216,7 +135,7 @@ def test_a_scene_is_written_as_a_new_version(
 @pytest.mark.parametrize(
     ("props", "message"),
     [
-        ({"bot": "Nobody"}, "no bot called 'Nobody'; it has: Novelist, Minimalist"),
+        ({"bot": "Nobody"}, "no bot called 'Nobody'; it has: Novelist, Minimalist,"),
         ({"task": "Dance"}, "no task called 'Dance'; it has: Write scene,"),
     ],
 )
@@ -254,15 +173,24 @@ def test_only_scenes_are_written(settings: Settings, session: Session, engine: E
     assert len(chunks(engine, book_id, "brief")) == 1
 
 
-def test_an_empty_answer_is_tried_again(settings: Settings, session: Session, engine: Engine, book_id: str) -> None:
+def test_an_empty_answer_is_tried_again_with_a_new_question(
+    settings: Settings, session: Session, engine: Engine, book_id: str
+) -> None:
     scene = add_chunk(session, book_id, "scene", "", job_id=None)
     session.flush()
     job_id = enqueue(session, "generate_chunk", book_id, chunk_id=scene.chunk_id, max_attempts=1)
-    work(settings, AuthorWith(lambda _prompt: " \n"))
+    answers = iter([" \n", "It rained."])
+    author = AuthorWith(lambda _prompt: next(answers))
+    work(settings, author)
     job = row(engine, job_id)
     assert job.state == "error"
     assert "answered with nothing" in str(job.error_message)
     assert chunks(engine, book_id, "scene")[0].version == 1
+    retry_job(job_id, session=session)
+    session.commit()
+    work(settings, author)
+    assert row(engine, job_id).state == "completed", row(engine, job_id).error_message
+    assert chunks(engine, book_id, "scene")[0].text == "It rained."
 
 
 def test_a_book_is_written_in_order_and_exported(

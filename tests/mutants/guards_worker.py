@@ -93,7 +93,7 @@ BEATING: tuple[Guard, ...] = (
         "no-spending-without-a-lease",
         "nor begin a call that costs money",
         WORKER_GUARDS + "test_no_call_that_costs_money_begins_before_the_worker_is_sure_of_its_lease",
-        ("bookbot_worker/jobs/job_llm.py", "            self.before_spending()\n", ""),
+        ("bookbot_worker/llm/ledger.py", "            self._life.before_spending()\n", ""),
     ),
     guard(
         "lost-claim-stops",

@@ -1,7 +1,8 @@
 """A local HTTP server that stands for a language model, and tells a witness who asked it, and who hung up.
 
 A request is a JSON object with `job_id` and `attempt`. Lines of the witness, each with its time at the end:
-`request JOB ATTEMPT` before anything else happens, then one of `answered …` and `closed …` (the client went away).
+`request JOB ATTEMPT` before anything else happens, then one of `answered …`, `refused …` and `closed …` (the client
+went away).
 """
 
 import contextlib
@@ -34,6 +35,11 @@ class LlmServer(ThreadingHTTPServer):
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.seconds_a_word = 0.0
+        self.trouble = 0
+
+    def refuse(self, status: int) -> None:
+        """Answer every request with this HTTP status from now on; 0: as it should be."""
+        self.trouble = status
 
     def hold(self) -> None:
         """Keep every request waiting from now on."""
@@ -68,6 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
         server.witness.note("request", *who)
         try:
             self._wait_until_released(server)
+            if server.trouble:
+                self.send_error(server.trouble)
+                server.witness.note("refused", *who)
+                return
             self._answer(server)
         except ConnectionError:
             server.witness.note("closed", *who)

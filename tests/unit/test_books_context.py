@@ -6,6 +6,7 @@ from bookbot_worker.books import library, words
 from bookbot_worker.books.context import SceneContext, variables
 from bookbot_worker.books.sections import pick
 from bookbot_worker.books.template import VARIABLES, render, uses
+from shared.job_types import MODES
 
 pytestmark = pytest.mark.unit
 
@@ -77,12 +78,18 @@ def test_a_scene_the_outline_does_not_know_gets_nothing_of_it() -> None:
 def test_every_default_prompt_is_a_usable_template() -> None:
     values = dict.fromkeys(VARIABLES, "value")
     for task in library.default_tasks():
-        assert "OutlineSection" in uses(task.prompt)
+        assert uses(task.prompt) >= ({"CurrentVersion"} if task.modes == ("copyedit",) else {"OutlineSection"})
         assert "{{" not in render(task.prompt, values)
-        assert task.applies_to("generate_chunk", "write")
     for name in ("outline", "characters", "settings"):
         assert "Brief" in uses(library.prompt(name))
     assert len({bot.name for bot in library.default_bots()}) == len(library.default_bots()) > 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_has_a_bot_and_a_task_that_sees_the_text_it_is_about(mode: str) -> None:
+    assert any(bot.modes and bot.suits(mode) for bot in library.default_bots())
+    task = next(task for task in library.default_tasks() if task.applies_to("generate_chunk", mode))
+    assert ("CurrentVersion" in uses(task.prompt)) == (mode != "write")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bookbot_worker.books import outline
 from bookbot_worker.llm.client import Message, Prompt
-from bookbot_worker.llm.offline.author import compose
+from bookbot_worker.llm.offline.composing import compose
 from bookbot_worker.llm.offline.mentions import named_in
 from bookbot_worker.llm.offline.names import called
 from bookbot_worker.llm.offline.outline import Planner

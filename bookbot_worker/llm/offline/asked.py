@@ -1,4 +1,4 @@
-"""What a prompt asks the offline author for: an outline, characters, settings, a scene, or something it cannot do."""
+"""What a prompt asks the offline author for: an outline, characters, settings, a scene or its revision."""
 
 import re
 from dataclasses import dataclass
@@ -16,6 +16,11 @@ _SETTINGS = re.compile(
     r"\b(?:write|make|create|describe)\b[^.\n]{0,40}\b(?:settings?|places|locations)\b", re.IGNORECASE
 )
 _SCENE = re.compile(r"\b(?:re)?write\b[^.\n]{0,60}\b(?:scene|chapter|story|prose)\b", re.IGNORECASE)
+_COPYEDIT = re.compile(
+    r"\b(?:copy[- ]?edit|proofread)\b[^.\n]{0,60}\b(?:scene|chapter|text|prose|story)\b", re.IGNORECASE
+)
+_EDIT = re.compile(r"(?<!copy[- ])\b(?:edit|revise)\b[^.\n]{0,60}\b(?:scene|chapter|text|prose|story)\b", re.IGNORECASE)
+_REVIEW = re.compile(r"\b(?:review|critique|assess)\b[^.\n]{0,60}\b(?:scene|chapter|text|prose|story)\b", re.IGNORECASE)
 _DEFAULT_WORDS = 500
 _FEWEST, _MOST = 20, 100_000
 # How much of the question, which may be a whole book, is looked at to see what it asks for.
@@ -30,6 +35,9 @@ class Kind(StrEnum):
     CHARACTERS = "characters"
     SETTINGS = "settings"
     SCENE = "scene"
+    EDIT = "edit"
+    COPYEDIT = "copyedit"
+    REVIEW = "review"
     OTHER = "other"
 
 
@@ -48,6 +56,8 @@ class Asked:
     characters: str
     settings: str
     words: int
+    current: str = ""
+    review: str = ""
 
 
 def understand(prompt: Prompt) -> Asked:
@@ -56,7 +66,8 @@ def understand(prompt: Prompt) -> Asked:
     found = parts(text)
     question = found[""]
     section = next((part for name, part in found.items() if name.endswith("IN THE OUTLINE")), "")
-    kind = _kind(question[:_MOST_ASKED], section)
+    current = next((part for name, part in found.items() if "AS IT STANDS" in name or "CURRENT" in name), "")
+    kind = _kind(question[:_MOST_ASKED], section, current)
     return Asked(
         kind=kind,
         question=question,
@@ -66,15 +77,22 @@ def understand(prompt: Prompt) -> Asked:
         characters=bounded(next((part for name, part in found.items() if name.startswith("CHARACTERS")), "")),
         settings=bounded(next((part for name, part in found.items() if name.startswith("SETTINGS")), "")),
         words=_words(prompt, found),
+        current=current,
+        review=next((part for name, part in found.items() if "REVIEW" in name), ""),
     )
 
 
-def _kind(question: str, section: str) -> Kind:
+def _kind(question: str, section: str, current: str) -> Kind:
+    """What is asked first; without a text there is nothing to revise."""
+    patterns = {Kind.SCENE: _SCENE, Kind.OUTLINE: _OUTLINE, Kind.CHARACTERS: _CHARACTERS, Kind.SETTINGS: _SETTINGS}
+    revisions = {Kind.COPYEDIT: _COPYEDIT, Kind.EDIT: _EDIT, Kind.REVIEW: _REVIEW}
     if section:
-        return Kind.SCENE
-    patterns = {Kind.OUTLINE: _OUTLINE, Kind.CHARACTERS: _CHARACTERS, Kind.SETTINGS: _SETTINGS, Kind.SCENE: _SCENE}
+        patterns = {Kind.SCENE: _SCENE}
+    if current:
+        patterns |= revisions
     found = {kind: match.start() for kind, pattern in patterns.items() if (match := pattern.search(question))}
-    return min(found, key=lambda kind: found[kind]) if found else Kind.OTHER
+    otherwise = Kind.SCENE if section else Kind.OTHER
+    return min(found, key=lambda kind: found[kind]) if found else otherwise
 
 
 def _words(prompt: Prompt, found: dict[str, str]) -> int:

@@ -3,17 +3,22 @@
 Owns the protocol: streaming, speed, cancelling, token counts. What is said is composed by its neighbours.
 """
 
-import hashlib
-import random
 import re
 import threading
 from collections.abc import Callable, Iterator
 
-from bookbot_worker.llm.client import Completion, Prompt
-from bookbot_worker.llm.offline.asked import Asked, Kind, understand
-from bookbot_worker.llm.offline.outline import Planner
-from bookbot_worker.llm.offline.scene import SceneOrder, write_scene
-from bookbot_worker.llm.offline.sheets import write_characters, write_settings
+from bookbot_worker.llm.client import Completion, Listener, Prompt
+from bookbot_worker.llm.errors import failure
+from bookbot_worker.llm.offline.composing import compose
+from bookbot_worker.llm.offline.provoked import (
+    BREAKS,
+    FINISHES,
+    HALVED,
+    REFUSALS,
+    SLOW_WORDS_PER_SECOND,
+    Fault,
+    fault_in,
+)
 
 PROVIDER = "offline"
 MODEL = "offline-author-1"
@@ -23,6 +28,7 @@ _CHARACTERS_PER_TOKEN = 4
 _PIECES_PER_SECOND = 8
 _WORDS_AT_ONCE = 50
 _LONGEST_PAUSE = 0.25
+_HOST, _ON_REQUEST = "the offline author", "as the model's name asks for"
 
 
 def _pause(seconds: float) -> None:
@@ -32,8 +38,9 @@ def _pause(seconds: float) -> None:
 class OfflineAuthor:
     """A demonstration generator behind the LLM protocol.
 
-    It recognises prompts for an outline, characters, settings and scenes, reads names, places and plot from the
-    brief in them, and composes an answer from tables of sentences, at the length asked for. The same prompt always
+    It recognises prompts for an outline, characters, settings, scenes and their revision, reads names, places and plot
+    from the brief in them, and composes an answer from tables of sentences, at the length asked for, as prose or, where
+    the prompt has a shape, as JSON. What was cut off it continues where it ended. The same prompt always
     gives the same answer. It understands nothing: its books show what the system does, not what a model can write.
     Its answers carry provider "offline", so that everyone who shows them can say so.
 
@@ -46,70 +53,52 @@ class OfflineAuthor:
         self._words_per_second = words_per_second
         self._pause = pause
 
-    def complete(self, prompt: Prompt, *, on_text: Callable[[str], None], check: Callable[[], None]) -> Completion:
-        """See `LLM.complete`; what `check` raises passes through, nothing else is raised."""
+    def complete(self, prompt: Prompt, listener: Listener) -> Completion:
+        """See `LLM.complete`. Raises what `check` raises, and the LLMRetry or LLMError that a model's name asks for."""
+        check, fault = listener.check, fault_in(prompt.model)
         check()
-        text = compose(prompt)
-        asked = sum(len(message.content) for message in prompt.messages)
-        for piece, words in self._pieces(text):
+        if fault in REFUSALS:
+            raise failure(REFUSALS[fault], _HOST, _ON_REQUEST)
+        while fault is Fault.HANG:
+            self._pause(_LONGEST_PAUSE)
             check()
-            on_text(piece)
-            self._wait(words, check)
+        text = compose(prompt)
+        if fault in HALVED:
+            text = text[: len(text) // 2]
+        speed = SLOW_WORDS_PER_SECOND if fault is Fault.SLOW else self._words_per_second
+        for piece, words in _pieces(text, speed):
+            check()
+            listener.on_text(piece)
+            self._wait(words / speed if speed else 0.0, check)
         check()
-        return Completion(
+        completion = Completion(
             text=text,
             provider=PROVIDER,
             model=MODEL,
-            finish_reason="stop",
-            input_tokens=_tokens(asked),
+            finish_reason=FINISHES.get(fault, "stop") if fault else "stop",
+            input_tokens=_tokens(sum(len(message.content) for message in prompt.messages)),
             output_tokens=_tokens(len(text)),
             cost_usd=0.0,
+            cost_source="provider",
         )
+        if fault in BREAKS:
+            raise failure(BREAKS[fault], _HOST, _ON_REQUEST, partial=completion)
+        return completion
 
-    def _pieces(self, text: str) -> Iterator[tuple[str, int]]:
-        """The text in pieces of a few words, each with its number of words."""
-        speed = self._words_per_second
-        size = max(1, round(speed / _PIECES_PER_SECOND)) if speed else _WORDS_AT_ONCE
-        words = _PIECE.findall(text)
-        for start in range(0, len(words), size):
-            chosen = words[start : start + size]
-            yield "".join(chosen), len(chosen)
-
-    def _wait(self, words: int, check: Callable[[], None]) -> None:
-        left = words / self._words_per_second if self._words_per_second else 0.0
-        while left > 0:
-            self._pause(min(left, _LONGEST_PAUSE))
-            left -= _LONGEST_PAUSE
+    def _wait(self, seconds: float, check: Callable[[], None]) -> None:
+        while seconds > 0:
+            self._pause(min(seconds, _LONGEST_PAUSE))
+            seconds -= _LONGEST_PAUSE
             check()
 
 
-def compose(prompt: Prompt) -> str:
-    """The whole answer to `prompt`, which alone decides it."""
-    seed = hashlib.sha256(repr(prompt.messages).encode("utf-8", "surrogatepass")).hexdigest()
-    asked = understand(prompt)
-    match asked.kind:
-        case Kind.OUTLINE:
-            return Planner(asked.brief, random.Random(seed)).outline()  # noqa: S311 - prose, not cryptography
-        case Kind.CHARACTERS:
-            return write_characters(asked.brief, asked.outline, seed)
-        case Kind.SETTINGS:
-            return write_settings(asked.brief, asked.outline, seed)
-        case Kind.SCENE:
-            return write_scene(_order(asked), seed)
-        case Kind.OTHER:
-            return _excuse(asked.question)
-
-
-def _order(asked: Asked) -> SceneOrder:
-    return SceneOrder(asked.brief, asked.style, asked.outline, asked.characters, asked.settings, asked.words)
-
-
-def _excuse(question: str) -> str:
-    heard = " ".join(question.split())[:120]
-    return (
-        "This is BookBot's offline author, a text generator without a language model behind it. It writes outlines, "
-        f"character sheets, settings and scenes; to anything else it can only say what it heard: “{heard}”"
-    )
+def _pieces(text: str, speed: float) -> Iterator[tuple[str, int]]:
+    """The text in pieces of a few words, each with its number of words."""
+    size = max(1, round(speed / _PIECES_PER_SECOND)) if speed else _WORDS_AT_ONCE
+    words = _PIECE.findall(text)
+    for start in range(0, len(words), size):
+        chosen = words[start : start + size]
+        yield "".join(chosen), len(chosen)
 
 
 def _tokens(characters: int) -> int:

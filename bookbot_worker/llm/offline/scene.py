@@ -32,20 +32,20 @@ _CLOSING_WORDS = 30
 _SHORT = 150
 _SPOKEN = "”"
 
-# How many cards of a deck a scene of 500 words takes, as measured: the next scene starts behind them.
+# How many cards of a deck a scene of 500 words takes at most, as measured: the next scene starts behind them.
 _CARDS = {
     "opening": 1,
     "arrive": 1,
-    "notice": 6,
-    "move": 4,
-    "think": 4,
-    "remember": 1,
+    "notice": 7,
+    "move": 6,
+    "think": 5,
+    "remember": 2,
     "other": 4,
-    "short": 4,
-    "after": 2,
+    "short": 7,
+    "after": 4,
 }
-_CARDS |= {"turn": 3, "pass": 1, "close": 1, "alone": 3, "exchanges": 5, "beats_me": 5, "beats_other": 4}
-_CARDS |= {"sound": 3, "smell": 2, "sight": 1, "surface": 3, "weather": 1, "time": 1}
+_CARDS |= {"turn": 4, "pass": 3, "close": 1, "alone": 3, "exchanges": 5, "beats_me": 7, "beats_other": 7}
+_CARDS |= {"sound": 5, "smell": 5, "sight": 3, "surface": 5, "weather": 1, "time": 1}
 
 # What a paragraph is made of, by the kind of moment.
 _SHAPES = {
@@ -65,7 +65,10 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class SceneOrder:
-    """What is asked: the parts of the prompt that matter to a scene, and how many words."""
+    """What is asked: the parts of the prompt that matter to a scene, and how many words.
+
+    `instead_of` is the scene as it stands: the new one begins with other cards.
+    """
 
     brief: str
     style: str
@@ -73,13 +76,14 @@ class SceneOrder:
     characters: str
     settings: str
     words: int
+    instead_of: str = ""
 
 
 def write_scene(order: SceneOrder, seed: str) -> str:
     """The prose of a scene, `order.words` long within about a tenth; the same for the same order and seed."""
     cast = _cast(order)
     number = int(found.group(1)) if (found := _SCENE_ID.search(order.section)) else 0
-    book = order.brief or seed
+    book = (order.brief or seed) + order.instead_of[:500]
     writer = Writer(cast, _decks(order, book, number), random.Random(seed))  # noqa: S311 - prose, not cryptography
     plot = _plot(order, cast)
     is_short = order.words < _SHORT
