@@ -14,7 +14,10 @@ from shared.views import GROUPS, By, list_costs
 @option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @JSON_OPTION
 def costs(by: By, limit: int, as_json: bool) -> None:
-    """Show what LLMs have cost, by day (UTC), book, model, job or source of the price."""
+    """Show what LLMs have cost.
+
+    By day (UTC), book, model, job, or source of the price.
+    """
     with reading() as session:
         rows = list_costs(session, by=by, limit=limit)
     columns = (

@@ -12,7 +12,7 @@ from bookbot_worker.cli.boundary import Boundary
 
 FAMILIES = {
     "books": "Start books and see how far they are.",
-    "costs": "Show what LLMs have cost, by day (UTC), book, model, job or source of the price.",
+    "costs": "Show what LLMs have cost.",
     "db": "Set up the database, or see whether it is up to date.",
     "demo": "Write a whole book: brief in, EPUB and Markdown out.",
     "files": "List finished exports and save them to the disk.",
