@@ -28,9 +28,9 @@ from bookbot_worker.cli.options import option
 def llm_stub(
     port: int, words_per_second: float, record: Path | None, faults: tuple[str, ...], retry_after: str, key: str | None
 ) -> None:
-    """Serve the offline author over the OpenAI protocol, on this machine only.
+    """Serve the offline author over the OpenAI protocol, for tests.
 
-    Prints the base URL when it is ready, and serves until SIGTERM or Ctrl-C. It is a text generator for tests and
+    On this machine only. Prints the base URL when it is ready, and serves until SIGTERM or Ctrl-C. It is a text generator for tests and
     demonstrations, no language model.
     """
     from bookbot_worker.llm.stub import Rule, Stub, StubServer  # brings the web server; other commands start without

@@ -18,7 +18,7 @@ FAMILIES = {
     "files": "List finished exports and save them to the disk.",
     "jobs": "Enqueue jobs, watch them, call them off, run them again.",
     "llm-stub": "Serve the offline author over the OpenAI protocol, for tests.",
-    "prompts": "List, check and change bots and tasks: who writes, and what is to be done.",
+    "prompts": "List, check and change bots and tasks, the prompts.",
     "run": "Run a worker: claim jobs, execute them, settle them.",
     "workers": "Show which workers there are, and what they run.",
 }

@@ -36,7 +36,7 @@ BOOK_OPTION = option("--book", "book_id", help="The book whose bots and tasks ar
 
 @click.group()
 def prompts() -> None:
-    """List, check and change bots and tasks: who writes, and what is to be done."""
+    """List, check and change bots and tasks, the prompts."""
 
 
 @prompts.command("list")
