@@ -30,8 +30,8 @@ def llm_stub(
 ) -> None:
     """Serve the offline author over the OpenAI protocol, for tests.
 
-    On this machine only. Prints the base URL when it is ready, and serves until SIGTERM or Ctrl-C. It is a text generator for tests and
-    demonstrations, no language model.
+    On this machine only. Prints the base URL when it is ready, and serves until SIGTERM or Ctrl-C. It is a text
+    generator for tests and demonstrations, no language model.
     """
     from bookbot_worker.llm.stub import Rule, Stub, StubServer  # brings the web server; other commands start without
     from bookbot_worker.llm.stub.record import Record
