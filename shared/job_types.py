@@ -16,20 +16,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import ConfigurationError, InvalidInput, UnknownJobType
+from shared.export_props import LANGUAGE_TAG, ExportBookProps, ExportFormat
+from shared.props import Props
 from shared.settings import load_settings
 from shared.states import LockScope
 
-LANGUAGE_TAG = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
-"""BCP 47, as far as a book needs it."""
+__all__ = ["BUILT_IN", "LANGUAGE_TAG", "Catalogue", "ExportBookProps", "ExportFormat", "JobType", "Props", "catalogue"]
 
-ExportFormat = Literal["epub", "markdown"]
 Mode = Literal["write"]
-
-
-class Props(BaseModel):
-    """Base of all props models: unknown names are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AnyProps(BaseModel):
@@ -72,15 +66,6 @@ class GenerateBookProps(Props):
     export_formats: tuple[ExportFormat, ...] = ("epub", "markdown")
     target_words: int = Field(500, ge=50, le=20_000)
     model: str | None = None
-
-
-class ExportBookProps(Props):
-    """For `export_book`: None means what the book itself says."""
-
-    format: ExportFormat = "epub"
-    title: str | None = Field(None, min_length=1, max_length=500)
-    author: str | None = Field(None, min_length=1, max_length=200)
-    language: str = Field("en", pattern=LANGUAGE_TAG)
 
 
 @dataclass(frozen=True, slots=True)

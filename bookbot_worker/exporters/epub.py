@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from importlib.resources import files
 from io import BytesIO
 
-from bookbot_worker.exporters.manuscript import Manuscript, Progress
+from bookbot_worker.exporters import Progress, chapter_progress
+from bookbot_worker.exporters.manuscript import Manuscript
+from bookbot_worker.exporters.options import ExportOptions
 from bookbot_worker.exporters.package import CONTAINER_XML, FOLDER, NCX, PACKAGE, ncx, package_document
 from bookbot_worker.exporters.pages import (
     COLOPHON,
@@ -29,8 +31,8 @@ _READABLE_BY_ALL = 0o100644 << 16
 _UNIX = 3
 
 
-def render_epub(book: Manuscript, progress: Progress) -> bytes:
-    """The EPUB's bytes; `progress(done, total)` is called after every chapter, and what it raises passes through."""
+def export_epub(book: Manuscript, options: ExportOptions, progress: Progress) -> bytes:
+    """The EPUB's bytes; `progress` is called after every chapter, and what it raises passes through."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         # The media type comes first and uncompressed, so that it can be read at a fixed offset (OCF 3.3, section 4.2).
@@ -48,7 +50,7 @@ def _members(book: Manuscript, progress: Progress) -> Iterator[tuple[str, str]]:
     yield f"{FOLDER}/{CONTENTS}", contents_page(book)
     for index, chapter in enumerate(book.chapters, 1):
         yield f"{FOLDER}/{chapter_file(index)}", chapter_page(book, chapter)
-        progress(index, len(book.chapters))
+        progress(*chapter_progress(index, len(book.chapters)))
     yield f"{FOLDER}/{COLOPHON}", colophon_page(book)
     yield f"{FOLDER}/{NCX}", ncx(book)
 

@@ -10,8 +10,10 @@ from itertools import pairwise
 
 from markdown_it.token import Token
 
+from bookbot_worker.exporters import Progress, chapter_progress
 from bookbot_worker.exporters.commonmark import block_parser, is_too_deep
-from bookbot_worker.exporters.manuscript import Chapter, Manuscript, Progress
+from bookbot_worker.exporters.manuscript import Chapter, Manuscript
+from bookbot_worker.exporters.options import ExportOptions
 
 MEDIA_TYPE = "text/markdown; charset=utf-8"
 SCENE_BREAK = "* * *"
@@ -34,14 +36,14 @@ _BLOCK_START = re.compile(r"^([0-9]*)([-+=.)#])")
 _BLOCKS = block_parser()
 
 
-def render_markdown(book: Manuscript, progress: Progress) -> bytes:
-    """UTF-8 bytes, ending with a line feed; `progress(done, total)` is called after every chapter."""
+def export_markdown(book: Manuscript, options: ExportOptions, progress: Progress) -> bytes:
+    """UTF-8 bytes, ending with a line feed; `progress` is called after every chapter."""
     parts = [f"# {escaped(book.title)}"]
     if book.author:
         parts.append(f"by {escaped(book.author)}")
     for done, chapter in enumerate(book.chapters, 1):
         parts.append(_chapter(chapter))
-        progress(done, len(book.chapters))
+        progress(*chapter_progress(done, len(book.chapters)))
     parts += ["## Colophon", escaped(book.colophon)]
     return ("\n\n".join(parts) + "\n").encode()
 

@@ -4,8 +4,6 @@ Owns their markup and semantics (epub:type and the ARIA roles that go with it). 
 they are packed in, but the names of the files they link to.
 """
 
-import re
-
 from bookbot_worker.exporters.manuscript import Chapter, Manuscript
 from bookbot_worker.exporters.words import is_right_to_left
 from bookbot_worker.exporters.xhtml import attribute, fragment
@@ -35,9 +33,7 @@ def title_page(book: Manuscript) -> str:
 
 def chapter_page(book: Manuscript, chapter: Chapter) -> str:
     """One chapter: its heading, then its scenes with a break between each two."""
-    # A title that carries its number ("Chapter 3: Salt", "Chapter 3") is not numbered a second time.
-    is_numbered = not chapter.is_titled or re.search(rf"(?<!\d){chapter.number}(?!\d)", chapter.title)
-    number = "" if is_numbered else f'<p class="number">{chapter.number}</p>\n'
+    number = f'<p class="number">{chapter.label}</p>\n' if chapter.label else ""
     scenes = '<hr class="scene-break" />\n'.join(fragment(scene.text, below=1) for scene in chapter.scenes)
     return _page(
         book,

@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy import select
 
 from bookbot_worker.exporters import FORMATS
-from bookbot_worker.exporters.manuscript import Manuscript, NothingWritten, SceneRow, build
+from bookbot_worker.exporters.assembly import NothingWritten, SceneRow, build
+from bookbot_worker.exporters.manuscript import Manuscript
 from bookbot_worker.exporters.names import file_name
+from bookbot_worker.exporters.options import TRIMS, ExportOptions
 from bookbot_worker.jobs.base import BaseJob
 from shared.errors import InvalidInput, NotFound
 from shared.ids import new_id
@@ -37,7 +39,7 @@ class ExportBookJob(BaseJob):
             words=manuscript.words,
         )
         with self.parked():
-            content = exporter.render(manuscript, self._chapter_done)
+            content = exporter.load()(manuscript, self._options(), self.progress)
             digest = hashlib.sha256(content).hexdigest()
         file = OutputFile(
             file_id=new_id(),
@@ -86,8 +88,8 @@ class ExportBookJob(BaseJob):
             return str(self.props.language)
         return _said(book.props, "language") or str(self.props.language)
 
-    def _chapter_done(self, done: int, total: int) -> None:
-        self.progress(done / total, f"chapter {done} of {total}")
+    def _options(self) -> ExportOptions:
+        return ExportOptions(trim=TRIMS[self.props.trim], font=self.props.font, is_draft=self.props.draft)
 
 
 def _said(props: dict[str, Any], name: str) -> str:
