@@ -20,7 +20,13 @@ from shared.export_props import Numbering
 OFFLINE_PROVIDER = "offline"
 
 _SCENE_ID = re.compile(r"[ \t]{0,8}\[\[\s*scene\s+\d{1,9}\s*\]\]", re.IGNORECASE)
-_ROMAN = dict(M=1000, CM=900, D=500, CD=400, C=100, XC=90, L=50, XL=40, X=10, IX=9, V=5, IV=4, I=1)
+_ROMAN = dict(
+    zip(
+        ["M", "CM", "D", "CD", "C", "XC", "L", "XL", "X", "IX", "V", "IV", "I"],
+        (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1),
+        strict=True,
+    )
+)
 
 
 class NothingWritten(BookbotError):

@@ -154,7 +154,7 @@ def visible(content: Content) -> str:
         *(block for scene in content.scenes for block in scene),
         *(b for note in content.notes for b in note.blocks),
     ]
-    return "\n".join(_lines(blocks))
+    return "\n".join(lines(blocks))
 
 
 def plain(children: Sequence[Inline]) -> str:
@@ -162,16 +162,17 @@ def plain(children: Sequence[Inline]) -> str:
     return "".join(_words(child) for child in children)
 
 
-def _lines(blocks: Sequence[Block]) -> Iterator[str]:
+def lines(blocks: Sequence[Block]) -> Iterator[str]:
+    """The words of some blocks, paragraph by paragraph and cell by cell."""
     for block in blocks:
         match block:
             case Paragraph(children) | Heading(_, children):
                 yield plain(children)
             case Quote(inner):
-                yield from _lines(inner)
+                yield from lines(inner)
             case Listing(items=items):
                 for item in items:
-                    yield from _lines(item)
+                    yield from lines(item)
             case Table(header=header, rows=rows):
                 yield from (plain(cell) for line in (header, *rows) for cell in line)
             case Preformatted(words):

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bookbot_worker.exporters import FORMATS
 from bookbot_worker.exporters.manuscript import Manuscript
-from tests.unit.test_exporters_hostile import HOSTILE_TEXTS, HOSTILE_TITLES, manuscript, quiet, row
+from tests.unit.test_exporters_hostile import HOSTILE_TEXTS, HOSTILE_TITLES, exported, manuscript, row
 
 pytestmark = pytest.mark.acceptance
 
@@ -36,6 +35,13 @@ RICH = """## A letter
 ---
 
 [the port](https://example.org/a?b=c#d), <ana@example.org>, ![a map of the bay](map.png)
+
+A note,[^a] again,[^a] and another.[^b]
+
+[^a]: The *first*.
+
+    > with a quotation
+[^b]: The second.
 
 ```text
 <code> & more
@@ -72,7 +78,7 @@ def _folder(package: str) -> str:
 def judged(book: Manuscript, folder: Path) -> subprocess.CompletedProcess[str]:
     """EPUBCheck's verdict on the book."""
     path = folder / "book.epub"
-    path.write_bytes(FORMATS["epub"].render(book, quiet))
+    path.write_bytes(exported(book, "epub"))
     command = [*epubcheck(), str(path)]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
@@ -109,7 +115,7 @@ def test_epubcheck_finds_nothing_to_say(make: object, tmp_path: Path) -> None:
 
 def test_epubcheck_would_notice_a_broken_book(tmp_path: Path) -> None:
     path = tmp_path / "book.epub"
-    content = FORMATS["epub"].render(manuscript(row("A.")), quiet)
+    content = exported(manuscript(row("A.")), "epub")
     path.write_bytes(content.replace(b"application/epub+zip", b"application/epub+zap", 1))
     assert subprocess.run([*epubcheck(), str(path)], capture_output=True, timeout=100, check=False).returncode != 0
 

@@ -12,7 +12,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bookbot_worker.exporters import FORMATS
-from bookbot_worker.exporters.manuscript import Manuscript, SceneRow, build
+from bookbot_worker.exporters.assembly import SceneRow, build
+from bookbot_worker.exporters.manuscript import Manuscript
+from bookbot_worker.exporters.options import ExportOptions
 
 pytestmark = pytest.mark.unit
 
@@ -86,13 +88,18 @@ def manuscript(
     return build(title=title, author=author, language=language, book_id=BOOK_ID, rows=rows)
 
 
-def quiet(_done: int, _total: int) -> None:
+def quiet(_fraction: float, _message: str) -> None:
     """A progress nobody looks at."""
+
+
+def exported(book: Manuscript, name: str, options: ExportOptions | None = None) -> bytes:
+    """The book in one format."""
+    return FORMATS[name].load()(book, options or ExportOptions(), quiet)
 
 
 def pages(book: Manuscript) -> dict[str, ET.Element]:
     """Every XML file of the book's EPUB, parsed, by its name without folders."""
-    with zipfile.ZipFile(io.BytesIO(FORMATS["epub"].render(book, quiet))) as archive:
+    with zipfile.ZipFile(io.BytesIO(exported(book, "epub"))) as archive:
         return {
             posixpath.basename(name): ET.fromstring(archive.read(name))  # noqa: S314 - made a line above
             for name in archive.namelist()
@@ -162,5 +169,5 @@ def test_five_thousand_scenes_keep_their_order() -> None:
         for word in words(paragraph)
     ]
     assert shown == [word for scene in rows for word in scene.text.split()]
-    text = FORMATS["markdown"].render(book, quiet).decode()
+    text = exported(book, "markdown").decode()
     assert text.count("* * *") == 4_500

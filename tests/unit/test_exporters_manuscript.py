@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookbot_worker.exporters import FORMATS
-from bookbot_worker.exporters.manuscript import NothingWritten
+from bookbot_worker.exporters.assembly import NothingWritten
 from bookbot_worker.exporters.words import is_right_to_left, language_tag, one_line, printable
 from shared.job_types import ExportFormat
 from tests.unit.test_exporters_hostile import WRITTEN_AT, is_document_character, manuscript, row
