@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from shared.errors import BookbotError
+
 if TYPE_CHECKING:
     from bookbot_worker.exporters.manuscript import Manuscript
     from bookbot_worker.exporters.options import ExportOptions
@@ -18,6 +20,14 @@ Progress = Callable[[float, str], None]
 """Told how far a format is, from 0 to 1, and in words; it may raise to stop the rendering."""
 
 Export = Callable[["Manuscript", "ExportOptions", Progress], bytes]
+
+
+class ExportFailed(BookbotError):
+    """Raised by a format that cannot make the file, in a sentence for the person who asked for it."""
+
+
+class ExportWarning(UserWarning):
+    """`warnings.warn(sentence, ExportWarning)` in a format becomes a line of the job's log; the file is made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,9 @@ from shared.export_props import Numbering
 OFFLINE_PROVIDER = "offline"
 
 _SCENE_ID = re.compile(r"[ \t]{0,8}\[\[\s*scene\s+\d{1,9}\s*\]\]", re.IGNORECASE)
-_ROMAN = dict(
-    zip(
-        ["M", "CM", "D", "CD", "C", "XC", "L", "XL", "X", "IX", "V", "IV", "I"],
-        (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1),
-        strict=True,
-    )
+_ROMAN = (
+    *((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC")),
+    *((50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")),
 )
 
 
@@ -143,7 +140,7 @@ def _roman(number: int) -> str:
     if not 0 < number < 4000:
         return str(number)
     letters = ""
-    for letter, value in _ROMAN.items():
+    for value, letter in _ROMAN:
         count, number = divmod(number, value)
         letters += letter * count
     return letters

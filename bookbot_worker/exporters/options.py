@@ -4,8 +4,10 @@ A format ignores what it has no place for: an EPUB has no trim size, Markdown ha
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from shared.export_props import FontName, TrimName
+if TYPE_CHECKING:
+    from shared.export_props import FontName, TrimName
 
 _INCH = 25.4
 
@@ -18,7 +20,7 @@ class Trim:
     height: float
 
 
-TRIMS: dict[TrimName, Trim] = {
+TRIMS: dict["TrimName", Trim] = {
     "5x8": Trim(5 * _INCH, 8 * _INCH),
     "6x9": Trim(6 * _INCH, 9 * _INCH),
     "A5": Trim(148, 210),
@@ -49,6 +51,6 @@ class ExportOptions:
     """
 
     trim: Trim = TRIMS["6x9"]
-    font: FontName = "serif"
+    font: "FontName" = "serif"
     cover: Cover | None = None
     is_draft: bool = False
