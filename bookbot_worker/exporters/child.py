@@ -70,8 +70,8 @@ def _own_stdout() -> IO[bytes]:
 
 
 def _leave_with_parent() -> None:
-    """The parent keeps its end open as long as it wants the file."""
-    sys.stdin.buffer.read()
+    """The parent keeps its end open as long as it wants the file. Past the buffer, whose lock would bar the exit."""
+    os.read(0, 1)
     os._exit(FAILED)
 
 

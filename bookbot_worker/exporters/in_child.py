@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, cast
 
 from bookbot_worker.exporters import Exporter, ExportFailed, Progress
@@ -60,7 +61,8 @@ def render(
 
 def _child(limits: Limits, errors: IO[bytes]) -> subprocess.Popen[bytes]:
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONHASHSEED": "0"}
+    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+    environment |= {"PYTHONPATH": path, "PYTHONHASHSEED": "0"}
     bounds = [str(limits.memory_mb * _MEGABYTE), str(limits.seconds)]
     return subprocess.Popen(  # noqa: S603 - this program, and numbers
         [sys.executable, "-P", "-m", "bookbot_worker.exporters.child", *bounds],
