@@ -151,23 +151,3 @@ def test_hostile_text_leaves_the_structure_of_the_book_alone(text: str) -> None:
             targets = [link.get("href", "") for link in page[1].iter(f"{XHTML}a")]
             assert all(target.startswith(("http://", "https://", "mailto:")) for target in targets), targets
     assert words(files["chapter-0003.xhtml"].find(f".//{XHTML}section/{XHTML}p")) == ["After."]
-
-
-def test_a_paragraph_of_a_megabyte_keeps_every_word() -> None:
-    text = "salt & water " * 80_000
-    assert words(pages(manuscript(row(text)))["chapter-0001.xhtml"][1])[2:] == text.split()
-
-
-def test_five_thousand_scenes_keep_their_order() -> None:
-    rows = [row(f"Scene {number}.", chapter=number // 10, position=number) for number in range(5_000)]
-    book = manuscript(*reversed(rows))
-    files = pages(book)
-    shown = [
-        word
-        for index in range(1, 501)
-        for paragraph in files[f"chapter-{index:04d}.xhtml"].findall(f".//{XHTML}section/{XHTML}p")
-        for word in words(paragraph)
-    ]
-    assert shown == [word for scene in rows for word in scene.text.split()]
-    text = exported(book, "markdown").decode()
-    assert text.count("* * *") == 4_500
