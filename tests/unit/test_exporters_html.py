@@ -95,10 +95,8 @@ def test_every_name_is_defined_once_and_only_void_elements_close_themselves() ->
     assert set(re.findall(r"<([a-z0-9]+)[^<>]*/>", page)) <= VOID
 
 
-@pytest.mark.parametrize(
-    ("language", "direction", "contents"), [("ar", "rtl", "المحتويات"), ("pt-BR", "ltr", "Índice")]
-)
-def test_the_page_speaks_the_language_of_the_book(language: str, direction: str, contents: str) -> None:
+@pytest.mark.parametrize(("language", "direction", "title"), [("ar", "rtl", "المحتويات"), ("pt-BR", "ltr", "Índice")])
+def test_the_page_speaks_the_language_of_the_book(language: str, direction: str, title: str) -> None:
     root = ET.fromstring(exported(manuscript(row("A."), language=language), "html"))  # noqa: S314 - made here
     assert (root.get("lang"), root.get("dir")) == (language, direction)
     assert words(root.find(".//h2")) == title.split()
