@@ -84,8 +84,8 @@ def _contents(book: Manuscript) -> str:
 
 def _item(ident: str, title: str, label: str = "", inside: str = "") -> str:
     """A line of the contents; nothing for what has no title."""
-    number = f'<span class="number">{label}</span> ' if label else ""
-    return f'<li>{number}<a href="#{ident}">{attribute(title)}</a>{inside}</li>\n' if title else ""
+    kind, number = (' class="numbered"', f'<span class="number">{label}</span> ') if label else ("", "")
+    return f'<li{kind}>{number}<a href="#{ident}">{attribute(title)}</a>{inside}</li>\n' if title else ""
 
 
 def _section(section: Section, ident: str) -> str:

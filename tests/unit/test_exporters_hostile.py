@@ -82,10 +82,14 @@ def row(
 
 
 def manuscript(
-    *rows: SceneRow, title: str = "The Salt Ledger", author: str = "Ana Ferreira", language: str = "en"
+    *rows: SceneRow,
+    title: str = "The Salt Ledger",
+    author: str = "Ana Ferreira",
+    language: str = "en",
+    **included: str,
 ) -> Manuscript:
-    """A manuscript of these scenes."""
-    return build(title=title, author=author, language=language, book_id=BOOK_ID, rows=rows)
+    """A manuscript of these scenes; `included` are the texts of an outline and of characters."""
+    return build(title=title, author=author, language=language, book_id=BOOK_ID, rows=rows, **included)
 
 
 def quiet(_fraction: float, _message: str) -> None:
