@@ -7,6 +7,7 @@ import io
 import posixpath
 import zipfile
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -86,9 +87,9 @@ def manuscript(
     title: str = "The Salt Ledger",
     author: str = "Ana Ferreira",
     language: str = "en",
-    **included: str,
+    **included: Any,
 ) -> Manuscript:
-    """A manuscript of these scenes; `included` are the texts of an outline and of characters."""
+    """A manuscript of these scenes; `included` are further arguments of `build`."""
     return build(title=title, author=author, language=language, book_id=BOOK_ID, rows=rows, **included)
 
 
