@@ -3,9 +3,10 @@
 One model for the command line, the API and the worker. How a choice looks in a file is the exporters' business.
 """
 
+import uuid
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from shared.props import Props
 
@@ -25,6 +26,13 @@ def _trim_as_named(given: Any) -> Any:
     return given.replace("×", "x").replace("X", "x").replace("a", "A") if isinstance(given, str) else given
 
 
+def _id_of_a_picture(given: str) -> str:
+    try:
+        return str(uuid.UUID(given))
+    except ValueError:
+        raise ValueError("is the id of a picture, which `files add` prints") from None
+
+
 class ExportBookProps(Props):
     """For `export_book`: None means what the book itself says. `cover` is the id of a picture stored with the book."""
 
@@ -37,5 +45,5 @@ class ExportBookProps(Props):
     chapter_numbers: Numbering = "arabic"
     include_outline: bool = False
     include_characters: bool = False
-    cover: str | None = Field(None, min_length=1, max_length=64)
+    cover: Annotated[str, AfterValidator(_id_of_a_picture)] | None = None
     draft: bool = False

@@ -108,7 +108,7 @@ class JobType:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             path = ".".join(["props", *(str(part)[:80] for part in first["loc"])])
-            raise InvalidInput(path, str(first["msg"])[:300]) from None
+            raise InvalidInput(path, str(first["msg"]).removeprefix("Value error, ")[:300]) from None
 
 
 class Catalogue:

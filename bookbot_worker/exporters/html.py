@@ -96,8 +96,11 @@ def _section(section: Section, ident: str) -> str:
 
 
 def _part(part: Part, index: int) -> str:
-    title = attribute(part.title)
-    return f'<header class="part" role="doc-part" id="part-{index}">\n<h2 dir="auto">{title}</h2>\n</header>\n'
+    title, ident = attribute(part.title), f"part-{index}"
+    heading = f'<h2 id="{ident}-title" dir="auto">{title}</h2>'
+    return (
+        f'<section class="part" role="doc-part" id="{ident}" aria-labelledby="{ident}-title">\n{heading}\n</section>\n'
+    )
 
 
 def _chapter(chapter: Chapter, ident: str, *, level: int) -> str:
@@ -111,4 +114,7 @@ def _chapter(chapter: Chapter, ident: str, *, level: int) -> str:
 
 def _colophon(book: Manuscript) -> str:
     words = attribute(book.colophon)
-    return f'<footer class="colophon" role="doc-colophon" lang="en" dir="ltr">\n<p>{words}</p>\n</footer>\n'
+    return (
+        '<section class="colophon" role="doc-colophon" aria-label="Colophon" lang="en" dir="ltr">\n'
+        f"<p>{words}</p>\n</section>\n"
+    )

@@ -20,7 +20,7 @@ from bookbot_worker.exporters.options import TRIMS, Cover, ExportOptions
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.versions import latest
 from shared.errors import InvalidInput, NotFound
-from shared.ids import check_id, new_id
+from shared.ids import new_id
 from shared.models import Book, Chunk, OutputFile
 from shared.settings import load_settings
 
@@ -119,7 +119,7 @@ class ExportBookJob(BaseJob):
     def _cover(self) -> Cover | None:
         if self.props.cover is None:
             return None
-        picture = self.session.get(OutputFile, check_id("props.cover", self.props.cover))
+        picture = self.session.get(OutputFile, self.props.cover)
         if picture is None or picture.book_id != self.job.book_id:
             raise NotFound("picture of this book", self.props.cover)
         return cover_of(picture.content)

@@ -252,7 +252,6 @@ def test_a_cover_is_a_picture_of_the_same_book(desk: Desk) -> None:
     for cover, message in (
         (foreign, f"there is no picture of this book {foreign!r}"),
         (text, "cover: is no whole PNG or JPEG picture"),
-        ("front.png", "props.cover: 'front.png' is not an id"),
     ):
         succeeded, job = desk.export(cover=cover)
         assert (succeeded, job.error_message) == (False, message)
@@ -268,6 +267,7 @@ def test_a_cover_is_a_picture_of_the_same_book(desk: Desk) -> None:
         ({"title": ""}, "props.title: String should have at least 1 character"),
         ({"language": "English"}, "props.language: String should match pattern"),
         ({"include_outline": "some"}, "props.include_outline: Input should be a valid boolean"),
+        ({"cover": "front.png"}, "props.cover: is the id of a picture, which `files add` prints"),
         ({"watermark": "x"}, "props.watermark: Extra inputs are not permitted"),
     ],
 )

@@ -177,6 +177,31 @@ def test_text_is_spelled_as_it_was_meant(text: str, kept: str) -> None:
     assert Bodies().body(read([kept]), below=0) == kept
 
 
+SANE = [
+    "A *line* of **prose**, with `code`, ~~struck~~ and a [link](https://e.org/a?b=c).",
+    "“Quoted,” she said – and\nwent on.  \nShe did.",
+    "### A heading",
+    "> A *quotation*\n>\n> of two paragraphs",
+    "- one\n- two\n  1. three\n  2. four",
+    "7. seven\n\n   and more\n8. eight",
+    "| a | *b* |\n|---|:-:|\n| 1 | `x` |",
+    "```\n  kept <as> it is\n\n```",
+    "* * *",
+    "A word[^1] and ***another***[^2]![^1]",
+    "![A map](https://e.org/map.png) * not a list",
+    "1986\\. A year, snake_case, 2 < 3 & 4 > 3, #hash, @name, {{ tag }}, $x$",
+]
+NOTES = "[^1]: The *first*.\n\n    Its second paragraph.\n\n[^2]: > quoted"
+
+
+@given(st.lists(st.sampled_from(SANE), min_size=1, max_size=6))
+def test_what_people_write_reads_back_as_the_same_tree(blocks: list[str]) -> None:
+    content = read(["\n\n".join([*blocks, SANE[-3], NOTES])])
+    body = Bodies().body(content, below=0)
+    assert read([body]) == content
+    assert Bodies().body(read([body]), below=0) == body
+
+
 def test_progress_is_told_after_every_chapter() -> None:
     told: list[tuple[float, str]] = []
     book = manuscript(row("A."), row("B.", chapter=2, position=2))
