@@ -30,7 +30,7 @@ def _id_of_a_picture(given: str) -> str:
     try:
         return str(uuid.UUID(given))
     except ValueError:
-        raise ValueError("is the id of a picture, which `files add` prints") from None
+        raise ValueError("must be the id of a picture, which `files add` prints") from None
 
 
 class ExportBookProps(Props):

@@ -267,7 +267,7 @@ def test_a_cover_is_a_picture_of_the_same_book(desk: Desk) -> None:
         ({"title": ""}, "props.title: String should have at least 1 character"),
         ({"language": "English"}, "props.language: String should match pattern"),
         ({"include_outline": "some"}, "props.include_outline: Input should be a valid boolean"),
-        ({"cover": "front.png"}, "props.cover: is the id of a picture, which `files add` prints"),
+        ({"cover": "front.png"}, "props.cover: must be the id of a picture, which `files add` prints"),
         ({"watermark": "x"}, "props.watermark: Extra inputs are not permitted"),
     ],
 )
