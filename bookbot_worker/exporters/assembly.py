@@ -20,6 +20,8 @@ from shared.export_props import Numbering
 OFFLINE_PROVIDER = "offline"
 
 _SCENE_ID = re.compile(r"[ \t]{0,8}\[\[\s*scene\s+\d{1,9}\s*\]\]", re.IGNORECASE)
+# "Setting: Port Annis" on a line of its own stays so: in Markdown it would run on after the line before.
+_LABELLED_LINE = re.compile(r"(?<=\S)\n(?=[^\W\d_][^\n:]{0,30}: )")
 _ROMAN = (
     *((1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC")),
     *((50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I")),
@@ -72,7 +74,7 @@ def build(
         raise NothingWritten
     tag = language_tag(language)
     words = terms(tag)
-    added = ((words.outline, _body(_SCENE_ID.sub("", outline))), (words.characters, _body(characters)))
+    added = ((words.outline, _plan(_SCENE_ID.sub("", outline))), (words.characters, _plan(characters)))
     return Manuscript(
         title=one_line(title) or "Untitled",
         author=one_line(author),
@@ -93,6 +95,11 @@ def _body(text: str) -> str:
     """The printable text without empty lines around it; "" where nothing is left."""
     body = printable(text).strip("\n ")
     return body if body.strip() else ""
+
+
+def _plan(text: str) -> str:
+    """The printable text of an outline or of characters, whose labelled lines stay lines."""
+    return _LABELLED_LINE.sub("\\\\\n", _body(text))
 
 
 def _matter(row: SceneRow) -> str:

@@ -24,7 +24,7 @@ from bookbot_worker.exporters.options import ExportOptions
 _MEGABYTE = 1024 * 1024
 _STDERR_TAIL = 2_000
 # Nothing of the worker's settings: a format needs no database and no key.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR")
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)

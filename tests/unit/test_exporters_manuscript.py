@@ -105,6 +105,11 @@ def test_sections_stand_before_and_after_the_chapters() -> None:
     assert [len(chapter.scenes) for chapter in book.chapters] == [2]
 
 
+def test_labelled_lines_of_an_outline_stay_lines() -> None:
+    [section] = manuscript(row("A."), characters="## Ana\n\nPronouns: she\nHabit: counts\nand waits").back
+    assert section.text == "## Ana\n\nPronouns: she\\\nHabit: counts\nand waits"
+
+
 @pytest.mark.parametrize("rows", [(), (row(""),), (row("\x00\n"),), (row("A.", matter="front"),)])
 def test_a_book_without_text_says_what_to_do(rows: tuple[object, ...]) -> None:
     with pytest.raises(NothingWritten, match="nothing written yet: run generate_book first"):
