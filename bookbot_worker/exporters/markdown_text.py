@@ -31,7 +31,8 @@ from bookbot_worker.exporters.blocks import (
     Text,
 )
 
-_MARKUP = re.compile(r"[\\`*_\[\]<>~|]|&(?=#?\w+;)")
+# The last two begin addresses that some readers make links of, together with the backslashes in them.
+_MARKUP = re.compile(r"[\\`*_\[\]<>~|]|&(?=#?\w+;)|:(?=//)|(?<=www)\.", re.IGNORECASE)
 # What would open a block at the beginning of a line: a list, a heading, an underline, the second row of a table.
 _BLOCK_START = re.compile(r"^(\d{0,9})([-+=:#]|(?<=\d)[.)])(?=[-=:# \t]|$)", re.MULTILINE)
 _LINE_EDGES = re.compile(r"[ \t]*\n[ \t]*")

@@ -109,6 +109,7 @@ def test_any_title_is_only_words(title: str) -> None:
         ("&amp;", r"\&amp;"),
         ("*a*", r"\*a\*"),
         ("1. One", r"1\. One"),
+        ("https://e.org/a_b www.e.org 1:2", r"https\://e.org/a\_b www\.e.org 1:2"),
     ],
 )
 def test_a_title_is_escaped_only_where_it_must_be(title: str, source: str) -> None:
