@@ -13,8 +13,10 @@ from bookbot_worker.exporters.blocks import (
     Block,
     Break,
     Content,
+    Emphasis,
     Heading,
     Inline,
+    Link,
     Listing,
     Note,
     NoteMark,
@@ -22,6 +24,9 @@ from bookbot_worker.exporters.blocks import (
     Picture,
     Quote,
     Rule,
+    Strike,
+    Strong,
+    Table,
     Text,
     lines,
     visible,
@@ -149,22 +154,39 @@ def _block(block: Block, below: int) -> Block:
             return Quote(_blocks(blocks, below))
         case Listing(items=items):
             return replace(block, items=tuple(_blocks(item, below) for item in items))
+        case Table(header=header, rows=rows):
+            return replace(block, header=_cells(header), rows=tuple(map(_cells, rows)))
         case _:
             return block
+
+
+def _cells(row: Sequence[tuple[Inline, ...]]) -> tuple[tuple[Inline, ...], ...]:
+    return tuple(map(_inlines, row))
 
 
 def _inlines(children: Sequence[Inline], *, in_heading: bool = False) -> tuple[Inline, ...]:
     settled: list[Inline] = []
     for child in children:
-        match child:
-            case Picture(target, words) if not is_safe_target(target):
-                child = Text(words)
-            case Text(words) if in_heading:
-                child = Text(words.replace("\n", " "))
-            case Break() if in_heading:
-                child = Text(" ")
-        if isinstance(child, Text) and settled and isinstance(settled[-1], Text):
-            settled[-1] = Text(settled[-1].words + child.words)
-        elif child != Text(""):
-            settled.append(child)
-    return tuple(settled)
+        new = _inline(child, in_heading=in_heading)
+        match (settled[-1] if settled else None), new:
+            case Text(before), Text(after):
+                settled[-1] = Text(before + after)
+            case Strike(before), Strike(after):  # four tildes in a row open and close nothing
+                settled[-1] = Strike(before + after)
+            case _:
+                settled.append(new)
+    return tuple(child for child in settled if child != Text(""))
+
+
+def _inline(child: Inline, *, in_heading: bool) -> Inline:
+    match child:
+        case Picture(target, words) if not is_safe_target(target):
+            return Text(words)
+        case Text(words) if in_heading:
+            return Text(words.replace("\n", " "))
+        case Break() if in_heading:
+            return Text(" ")
+        case Emphasis(inside) | Strong(inside) | Strike(inside) | Link(_, inside):
+            return replace(child, children=_inlines(inside, in_heading=in_heading))
+        case _:
+            return child

@@ -165,6 +165,8 @@ def assert_is_enclosed(text: str) -> None:
         ("**a*b***", "**a*b***"),
         ("a![^1]: b\n\n[^1]: c\n\n    d", "a\\![^1]\\: b\n\n[^1]: c\n\n    d"),
         ("![a [b](c)](http://e.org/f.png) ![d](e.png)", "![a b](http://e.org/f.png) d"),
+        ("*![a](b.png)* | ![c](file:///d)\n\n|![e](f)|\n|-|", "*a* \\| c\n\n| e |\n| --- |"),
+        ("~~a~~~~b~~", "~~ab~~"),
         ("[a](<http://e.org/(b>)!", "[a](<http://e.org/(b>)!"),
         ("- a\n- b\n\n\n* c", "- a\n- b\n\n+ c"),
         ("3. a\n\n   b\n4. c", "3. a\n\n   b\n\n4. c"),
