@@ -172,7 +172,7 @@ def _inlines(children: Sequence[Inline], *, in_heading: bool = False) -> tuple[I
             case Text(before), Text(after):
                 settled[-1] = Text(before + after)
             case Strike(before), Strike(after):  # four tildes in a row open and close nothing
-                settled[-1] = Strike(before + after)
+                settled[-1] = Strike(_inlines(before + after))
             case _:
                 settled.append(new)
     return tuple(child for child in settled if child != Text(""))

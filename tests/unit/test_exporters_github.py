@@ -20,6 +20,8 @@ pytestmark = pytest.mark.unit
 LINE_BREAKING = {"p", "li", "td", "th", "pre", "blockquote", "br", "hr", "h3", "h4", "h5", "h6"}
 ELEMENTS = LINE_BREAKING | {"ul", "ol", "table", "thead", "tbody", "tr", "code", "a", "img", "em", "strong", "del"}
 OF_NOTES = {"sup", "section"}
+# Where a strike touches emphasis, cmark shows some of the marks: it has a rule of its own for what stands next to tildes.
+PIECES = MARKUP.map(lambda text: text.replace("~~", "~"))
 LETTERS = st.text(st.characters(exclude_categories=()), max_size=100)
 
 
@@ -58,21 +60,16 @@ def test_hostile_text_is_the_same_words_to_others(text: str) -> None:
 
 
 @example("~~0~~~~0~~")
-@given(st.one_of(LETTERS, MARKUP, st.lists(st.sampled_from([*LINES, *SANE]), max_size=12).map("\n".join)))
+@given(st.one_of(LETTERS, PIECES, st.lists(st.sampled_from([*LINES, *SANE]), max_size=12).map("\n".join)))
 def test_any_text_is_the_same_words_to_others(text: str) -> None:
     assert_is_read_the_same(text)
 
 
 def assert_is_read_the_same(text: str) -> None:
-    """But for tildes: where a strike touches other marks, cmark may show them. It has a rule of its own there."""
     content = read([printable(text)])
     body = Bodies().body(content, below=2)
     page = Page()
     page.feed(github_flavored_markdown_to_html(body, Options.CMARK_OPT_UNSAFE | Options.CMARK_OPT_FOOTNOTES))
     page.close()
-    assert without_tildes("".join(page.words)) == without_tildes(visible(content))
+    assert "".join(page.words).split() == visible(content).split()
     assert page.tags <= ELEMENTS | OF_NOTES
-
-
-def without_tildes(words: str) -> list[str]:
-    return words.replace("~", "").split()
