@@ -21,8 +21,9 @@ LINE_BREAKING = {"p", "li", "td", "th", "pre", "blockquote", "br", "hr", "h3", "
 ELEMENTS = LINE_BREAKING | {"ul", "ol", "table", "thead", "tbody", "tr", "code", "a", "img", "em", "strong", "del"}
 OF_NOTES = {"sup", "section"}
 # Where a strike touches emphasis, cmark shows some of the marks: it has a rule of its own for what stands next to tildes.
-PIECES = MARKUP.map(lambda text: text.replace("~~", "~"))
-LETTERS = st.text(st.characters(exclude_categories=()), max_size=100)
+PIECES = st.one_of(st.text(st.characters(exclude_categories=()), max_size=100), MARKUP).map(
+    lambda text: text.replace("~~", "~")
+)
 
 
 class Page(HTMLParser):
@@ -60,7 +61,7 @@ def test_hostile_text_is_the_same_words_to_others(text: str) -> None:
 
 
 @example("~~0~~~~0~~")
-@given(st.one_of(LETTERS, PIECES, st.lists(st.sampled_from([*LINES, *SANE]), max_size=12).map("\n".join)))
+@given(st.one_of(PIECES, st.lists(st.sampled_from([*LINES, *SANE]), max_size=12).map("\n".join)))
 def test_any_text_is_the_same_words_to_others(text: str) -> None:
     assert_is_read_the_same(text)
 
