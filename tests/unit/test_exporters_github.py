@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 LINE_BREAKING = {"p", "li", "td", "th", "pre", "blockquote", "br", "hr", "h3", "h4", "h5", "h6"}
 ELEMENTS = LINE_BREAKING | {"ul", "ol", "table", "thead", "tbody", "tr", "code", "a", "img", "em", "strong", "del"}
 OF_NOTES = {"sup", "section"}
-# Where a strike touches emphasis, cmark shows some of the marks: it has a rule of its own for what stands next to tildes.
+# Where a strike touches emphasis, cmark shows some of the marks: it has a rule of its own for what is beside tildes.
 PIECES = st.one_of(st.text(st.characters(exclude_categories=()), max_size=100), MARKUP).map(
     lambda text: text.replace("~~", "~")
 )
