@@ -34,6 +34,7 @@ from bookbot_worker.exporters.blocks import (
     plain,
 )
 from bookbot_worker.exporters.manuscript import Chapter, Manuscript, Section
+from bookbot_worker.exporters.narrow import as_lines, is_too_wide
 from bookbot_worker.exporters.options import Cover, ExportOptions
 from bookbot_worker.exporters.pdf.look import families, look
 from bookbot_worker.exporters.words import is_right_to_left
@@ -73,7 +74,7 @@ def book_data(book: Manuscript, options: ExportOptions, progress: Progress) -> d
         "running": _running(book.title),
         "author": breakable(book.author),
         "language": primary,
-        "region": next((tag for tag in rest if len(tag) == 2 and tag.isalpha()), None),  # noqa: PLR2004 - ISO 3166
+        "region": next((tag for tag in rest if len(tag) == 2 and tag.isalpha()), None),
         "rtl": is_right_to_left(book.language),
         "look": look(options, families(options.font, book.language)),
         "cover": _cover(options.cover, options, f"{book.terms.cover}: {book.title}") if options.cover else None,
@@ -167,6 +168,8 @@ class _Contents:
                 return inside if depth >= _DEEPEST_BLOCK else [["quote", inside]]
             case Listing():
                 return self._listing(block, depth)
+            case Table() if is_too_wide(block):
+                return self._blocks(list(as_lines(block)), depth)
             case Table(align, header, rows):
                 cells = [[self._inlines(cell) for cell in row] for row in (header, *rows)]
                 return [["table", list(align), cells[0], cells[1:]]]
