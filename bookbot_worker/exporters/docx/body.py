@@ -28,6 +28,7 @@ BULLETS, NUMBERS = 1, 2
 
 SCENE_BREAK = "* * *"
 
+_NOTE = "FootnoteText"
 _DEEPEST_LEVEL = 8
 _LOWEST_HEADING = 6
 _INDENT = 360  # twentieths of a point, as all lengths in a DOCX
@@ -71,13 +72,13 @@ class Body:
     runs: Runs = field(default_factory=lambda: Runs(Links()))
     is_first: bool = True
 
-    def content(self, content: Content) -> str:
-        """The paragraphs of a chapter; its notes go to `notes`."""
+    def content(self, content: Content, style: str = "") -> str:
+        """The paragraphs of a chapter, of their usual styles or one other; its notes go to `notes`."""
         self.runs = Runs(self.links, first_note=len(self.notes) + 1)
         drawn: list[str] = []
         for scene in content.scenes:
             self.is_first = True
-            inside = "".join(self._blocks(scene, _Place()))
+            inside = "".join(self._blocks(scene, _Place(style=style)))
             if inside and drawn:
                 drawn.append(paragraph("SceneBreak", run(SCENE_BREAK)))
             drawn += [inside] if inside else []
@@ -92,10 +93,10 @@ class Body:
         first, rest = (note.blocks[0], note.blocks[1:]) if note.blocks else (Paragraph(()), ())
         if not isinstance(first, Paragraph):
             first, rest = Paragraph(()), note.blocks
-        lead = paragraph("FootnoteText", mark + self.runs.draw(first.children))
-        others = "".join(self._blocks(rest, _Place(style="FootnoteText")))
+        lead = paragraph(_NOTE, mark + self.runs.draw(first.children))
+        others = "".join(self._blocks(rest, _Place(style=_NOTE)))
         # A note must end with a paragraph, as a cell must.
-        end = paragraph("FootnoteText", "") if others.endswith("</w:tbl>") else ""
+        end = paragraph(_NOTE, "") if others.endswith("</w:tbl>") else ""
         self.notes.append(f'<w:footnote w:id="{number}">{lead}{others}{end}</w:footnote>')
 
     def _blocks(self, blocks: Sequence[Block], place: _Place) -> Iterator[str]:
@@ -115,8 +116,7 @@ class Body:
                 if plain(children).strip():
                     yield self._paragraph(f"Heading{min(level + 1, _LOWEST_HEADING)}", children, place)
             case Quote(blocks):
-                inner = _Place(place.level, place.indent + (_INDENT if place.style == "Quote" else 0), "Quote")
-                yield from self._blocks(blocks, inner)
+                yield from self._blocks(blocks, _quoted(place))
             case Listing():
                 yield from self._listing(block, place)
             case Table() if is_too_wide(block):
@@ -157,6 +157,13 @@ class Body:
             for side, cell in zip(table.align, cells, strict=True)
         ]
         return f"<w:tr>{repeated}{''.join(drawn)}</w:tr>"
+
+
+def _quoted(place: _Place) -> _Place:
+    """Inside a quotation; one in a note keeps the note's style, one in another stands further in."""
+    is_indented = place.style in ("Quote", _NOTE, "ListContinue")
+    style = _NOTE if place.style == _NOTE else "Quote"
+    return _Place(place.level, place.indent + (_INDENT if is_indented else 0), style)
 
 
 def _indented(by: int) -> str:

@@ -68,18 +68,12 @@ class Pages:
 
     def _contents(self) -> Iterator[str]:
         yield paragraph("TOCHeading", run(self.book.terms.contents))
-        levels = "Part Title,1,heading 1,2" if any(part.title for part in self.book.parts) else "heading 1,1"
-        entries = [
-            paragraph(
-                f"TOC{entry.level}",
-                f'<w:hyperlink w:anchor="{entry.bookmark}" w:history="1">{run(entry.title)}</w:hyperlink>',
-            )
-            for entry in self._listed
-        ]
+        levels = f"Part Title,1,Section Title,1,heading 1,{2 if self._has_parts else 1}"
         begin, end = simple_field(f'TOC \\h \\z \\t "{levels}"', "\0", is_stale=True).split("\0")
-        yield paragraph("TOC1", begin)
-        yield from entries
-        yield paragraph("TOC1", end)
+        last = len(self._listed) - 1
+        for at, entry in enumerate(self._listed):
+            link = f'<w:hyperlink w:anchor="{entry.bookmark}" w:history="1">{run(entry.title)}</w:hyperlink>'
+            yield paragraph(f"TOC{entry.level}", (begin if at == 0 else "") + link + (end if at == last else ""))
 
     def _chapters(self) -> Iterator[str]:
         total, done = len(self.book.chapters), 0
@@ -100,12 +94,11 @@ class Pages:
     def _section(self, section: Section) -> str:
         if not section.title:
             return self._untitled(section)
-        has_parts = any(part.title for part in self.book.parts)
-        return self._heading("Heading1", section.title, 2 if has_parts else 1) + self.body.content(section.read())
+        return self._heading("SectionTitle", section.title, level=1) + self.body.content(section.read())
 
     def _untitled(self, section: Section) -> str:
         """A dedication: the page break is a paragraph of its own, whatever the text begins with."""
-        return paragraph("Dedication", "") + self.body.content(section.read())
+        return paragraph("Dedication", "") + self.body.content(section.read(), style="DedicationText")
 
     def _heading(self, style: str, title: str, level: int, properties: str = "") -> str:
         number = next(self._bookmarks)
@@ -113,6 +106,10 @@ class Pages:
         self._listed.append(_Entry(title, name, level))
         start = f'<w:bookmarkStart w:id="{number}" w:name="{name}"/>'
         return paragraph(style, f'{start}{run(title)}<w:bookmarkEnd w:id="{number}"/>', properties)
+
+    @property
+    def _has_parts(self) -> bool:
+        return any(part.title for part in self.book.parts)
 
     @property
     def _geometry(self) -> Geometry:
