@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bookbot_worker.exporters import FORMATS, ExportWarning
 from bookbot_worker.exporters.blocks import visible
+from bookbot_worker.exporters.docx.headings import chapter_level
 from bookbot_worker.exporters.images import cover_of
 from bookbot_worker.exporters.in_child import Limits, Listener, render
 from bookbot_worker.exporters.manuscript import Manuscript
@@ -186,7 +187,7 @@ def test_any_latin_text_is_printed_as_its_words(text: str, tmp_path_factory: pyt
 def test_libreoffice_keeps_every_word_of_a_docx(make: Callable[[], Manuscript], tmp_path: Path) -> None:
     path, book = tmp_path / "book.docx", make()
     path.write_bytes(exported(book, "docx", ExportOptions(cover=cover_of(png(600, 900)), is_draft=True)))
-    saved = words_of_docx(through_libreoffice(path, "docx").read_bytes())
+    saved = words_of_docx(through_libreoffice(path, "docx").read_bytes(), chapter_level(book))
     assert without_second_marks(saved) == words(book)
 
 
@@ -195,7 +196,8 @@ def test_libreoffice_finds_headings_contents_and_language(tmp_path: Path) -> Non
     path.write_bytes(exported(book_of_parts(), "docx"))
     saved = through_libreoffice(path, "fodt").read_text(encoding="utf-8")
     assert "<text:table-of-content " in saved
-    assert len(re.findall(r'<text:h [^>]*text:outline-level="1"', saved)) == 8
+    headings = [re.findall(rf'<text:h [^>]*text:outline-level="{level}"', saved) for level in (1, 2)]
+    assert list(map(len, headings)) == [5, 3]
     assert '<text:note text:id="ftn' in saved
     assert 'fo:language="de"' in saved
     assert "<dc:title>The Salt Ledger</dc:title>" in saved
