@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookbot_worker.exporters import FORMATS, ExportWarning
+from bookbot_worker.exporters import FORMATS, ExportFailed, ExportWarning
 from bookbot_worker.exporters.blocks import visible
 from bookbot_worker.exporters.docx.headings import chapter_level
 from bookbot_worker.exporters.images import cover_of
@@ -216,3 +216,10 @@ def test_a_child_makes_the_same_file_under_the_default_limits(name: str) -> None
     assert [message for _, message in told][:2] == ["chapter 1 of 2", "chapter 2 of 2"]
     assert told[-1][0] == 1.0
     assert [message[:23] for message in warned] == (["no font has \U0010fffd (U+10FFFD"] if name == "pdf" else [])
+
+
+def test_a_pdf_that_needs_more_memory_than_it_may_take_fails_in_words() -> None:
+    listener = Listener(lambda _done, _said: None, print, lambda _close: nullcontext())
+    with pytest.raises(ExportFailed) as failure:
+        render(FORMATS["pdf"], novel(), ExportOptions(), Limits(160, 100), listener)
+    assert str(failure.value) == "the export needs more than 160 MB of memory, which is BOOKBOT_EXPORT_MEMORY_MB"
