@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookbot_worker.exporters import FORMATS, ExportWarning
+from bookbot_worker.exporters import FORMATS, ExportFailed, ExportWarning
 from bookbot_worker.exporters.blocks import visible
+from bookbot_worker.exporters.docx.headings import chapter_level
 from bookbot_worker.exporters.images import cover_of
 from bookbot_worker.exporters.in_child import Limits, Listener, render
 from bookbot_worker.exporters.manuscript import Manuscript
@@ -186,7 +187,7 @@ def test_any_latin_text_is_printed_as_its_words(text: str, tmp_path_factory: pyt
 def test_libreoffice_keeps_every_word_of_a_docx(make: Callable[[], Manuscript], tmp_path: Path) -> None:
     path, book = tmp_path / "book.docx", make()
     path.write_bytes(exported(book, "docx", ExportOptions(cover=cover_of(png(600, 900)), is_draft=True)))
-    saved = words_of_docx(through_libreoffice(path, "docx").read_bytes())
+    saved = words_of_docx(through_libreoffice(path, "docx").read_bytes(), chapter_level(book))
     assert without_second_marks(saved) == words(book)
 
 
@@ -195,7 +196,8 @@ def test_libreoffice_finds_headings_contents_and_language(tmp_path: Path) -> Non
     path.write_bytes(exported(book_of_parts(), "docx"))
     saved = through_libreoffice(path, "fodt").read_text(encoding="utf-8")
     assert "<text:table-of-content " in saved
-    assert len(re.findall(r'<text:h [^>]*text:outline-level="1"', saved)) == 8
+    headings = [re.findall(rf'<text:h [^>]*text:outline-level="{level}"', saved) for level in (1, 2)]
+    assert list(map(len, headings)) == [5, 3]
     assert '<text:note text:id="ftn' in saved
     assert 'fo:language="de"' in saved
     assert "<dc:title>The Salt Ledger</dc:title>" in saved
@@ -214,3 +216,10 @@ def test_a_child_makes_the_same_file_under_the_default_limits(name: str) -> None
     assert [message for _, message in told][:2] == ["chapter 1 of 2", "chapter 2 of 2"]
     assert told[-1][0] == 1.0
     assert [message[:23] for message in warned] == (["no font has \U0010fffd (U+10FFFD"] if name == "pdf" else [])
+
+
+def test_a_pdf_that_needs_more_memory_than_it_may_take_fails_in_words() -> None:
+    listener = Listener(lambda _done, _said: None, print, lambda _close: nullcontext())
+    with pytest.raises(ExportFailed) as failure:
+        render(FORMATS["pdf"], novel(), ExportOptions(), Limits(160, 100), listener)
+    assert str(failure.value) == "the export needs more than 160 MB of memory, which is BOOKBOT_EXPORT_MEMORY_MB"

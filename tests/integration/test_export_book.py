@@ -43,6 +43,7 @@ class Desk:
     told: list[tuple[float, str]] = field(default_factory=list)
     connections_while_rendering: set[int] = field(default_factory=set)
     is_cancelled: Callable[[], bool] = lambda: False
+    logged: list[tuple[str, str]] = field(default_factory=list)
 
     def scene(self, text: str, position: float, **columns: Any) -> None:
         """Store a scene."""
@@ -61,7 +62,7 @@ class Desk:
         context = JobContext(
             session=self.session,
             props=ExportBookProps.model_validate(props),
-            log=lambda _message, _level, _props: None,
+            log=lambda message, level, _props: self.logged.append((level, message)),
             progress=self._progress,
             check_cancelled=self._check_cancelled,
             parked=self._parked,
@@ -280,6 +281,17 @@ def test_a_wrong_option_is_named_with_what_it_may_be(props: dict[str, Any], mess
 @pytest.mark.parametrize("written", ["5×8", "5X8", "a5", "A4"])
 def test_a_size_is_understood_as_people_write_it(written: str) -> None:
     assert ExportBookProps(trim=written).trim in ("5x8", "A5", "A4")
+
+
+def test_letters_without_a_font_are_named_before_the_export_says_that_it_is_done(desk: Desk) -> None:
+    desk.scene("One \U0010fffd.", 1)
+    succeeded, job = desk.export(format="pdf", trim="A5")
+    assert succeeded
+    assert desk.newest().content.startswith(b"%PDF-")
+    (warning, done) = desk.logged[-2:]
+    assert warning[0] == "WARNING"
+    assert warning[1].startswith("no font has \U0010fffd (U+10FFFD): printed as empty boxes.")
+    assert done == ("INFO", f"exported {job.result['name']}")
 
 
 def test_a_format_that_is_not_installed_fails_by_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

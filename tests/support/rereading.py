@@ -35,8 +35,8 @@ def words_of_markdown(content: bytes) -> list[list[str]]:
     return [visible(read([chapter])).split() for chapter in chapters]
 
 
-def words_of_docx(content: bytes) -> list[list[str]]:
-    """The same, of a DOCX whose chapters are headings of the first level; notes stand at their chapter's end."""
+def words_of_docx(content: bytes, level: int = 1) -> list[list[str]]:
+    """The same, of a DOCX whose chapters are headings of this level; notes stand at their chapter's end."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         body = ET.fromstring(archive.read("word/document.xml"))  # noqa: S314 - made by the test
         has_notes = "word/footnotes.xml" in archive.namelist()
@@ -46,8 +46,8 @@ def words_of_docx(content: bytes) -> list[list[str]]:
     is_inside = False
     for paragraph in body.iter(f"{WORD}p"):
         style = _style(paragraph)
-        if style in ("Heading1", "PartTitle", "SectionTitle", "Colophon"):
-            is_inside = style == "Heading1"
+        if style in ("Heading1", f"Heading{level}", "SectionTitle", "Colophon"):
+            is_inside = style == f"Heading{level}"
             chapters += [([], [])] if is_inside else []
         elif is_inside and style not in ("SceneBreak", "ChapterNumber"):
             words, below = chapters[-1]

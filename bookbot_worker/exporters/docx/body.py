@@ -31,6 +31,7 @@ SCENE_BREAK = "* * *"
 _NOTE = "FootnoteText"
 _DEEPEST_LEVEL = 8
 _LOWEST_HEADING = 6
+_HIGHEST_START = 32_767  # Word counts no further
 _INDENT = 360  # twentieths of a point, as all lengths in a DOCX
 
 
@@ -48,7 +49,7 @@ class Lists:
     def add(self, listing: Listing) -> int:
         """The id (numId) of a new list."""
         kind = BULLETS if listing.start is None else NUMBERS
-        self.found.append((kind, listing.start if listing.start is not None else 1))
+        self.found.append((kind, 1 if listing.start is None else min(listing.start, _HIGHEST_START)))
         return len(self.found)
 
 
@@ -63,8 +64,13 @@ class _Place:
 
 @dataclass(slots=True)
 class Body:
-    """Draws the texts of a file, one after another; it remembers their notes, lists and links."""
+    """Draws the texts of a file, one after another; it remembers their notes, lists and links.
 
+    `below` is the level of a chapter's heading; in a mirrored book tables begin on the right.
+    """
+
+    below: int
+    is_mirrored: bool
     links: Links = field(default_factory=Links)
     note_links: Links = field(default_factory=Links)
     lists: Lists = field(default_factory=Lists)
@@ -114,7 +120,7 @@ class Body:
                     yield self._paragraph(style, children, place)
             case Heading(level, children):
                 if plain(children).strip():
-                    yield self._paragraph(f"Heading{min(level + 1, _LOWEST_HEADING)}", children, place)
+                    yield self._paragraph(f"Heading{min(level + self.below, _LOWEST_HEADING)}", children, place)
             case Quote(blocks):
                 yield from self._blocks(blocks, _quoted(place))
             case Listing():
@@ -144,7 +150,8 @@ class Body:
     def _table(self, table: Table) -> str:
         grid = "".join("<w:gridCol/>" for _ in table.align)
         rows = [self._row(table, table.header, is_header=True), *(self._row(table, row) for row in table.rows)]
-        looks = '<w:tblStyle w:val="BookTable"/><w:tblW w:w="0" w:type="auto"/><w:jc w:val="center"/>'
+        side = "<w:bidiVisual/>" if self.is_mirrored else ""
+        looks = f'<w:tblStyle w:val="BookTable"/>{side}<w:tblW w:w="0" w:type="auto"/><w:jc w:val="center"/>'
         look = '<w:tblLook w:val="0020" w:firstRow="1" w:lastRow="0" w:firstColumn="0" w:lastColumn="0"/>'
         return f"<w:tbl><w:tblPr>{looks}{look}</w:tblPr><w:tblGrid>{grid}</w:tblGrid>{''.join(rows)}</w:tbl>"
 

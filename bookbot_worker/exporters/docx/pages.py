@@ -11,6 +11,7 @@ from itertools import count
 from bookbot_worker.exporters import Progress, chapter_progress
 from bookbot_worker.exporters.docx.body import Body, paragraph
 from bookbot_worker.exporters.docx.geometry import Geometry
+from bookbot_worker.exporters.docx.headings import chapter_level
 from bookbot_worker.exporters.docx.runs import run, simple_field, words_of
 from bookbot_worker.exporters.manuscript import Chapter, Manuscript, Section
 from bookbot_worker.exporters.options import Cover, ExportOptions
@@ -37,9 +38,12 @@ class Pages:
     book: Manuscript
     options: ExportOptions
     progress: Progress
-    body: Body = field(default_factory=Body)
+    body: Body = field(init=False)
     _bookmarks: "count[int]" = field(default_factory=lambda: count(1))
     _listed: list[_Entry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.body = Body(below=chapter_level(self.book), is_mirrored=is_right_to_left(self.book.language))
 
     def draw(self) -> str:
         """All pages, in order."""
@@ -68,8 +72,9 @@ class Pages:
 
     def _contents(self) -> Iterator[str]:
         yield paragraph("TOCHeading", run(self.book.terms.contents))
-        levels = f"Part Title,1,Section Title,1,heading 1,{2 if self._has_parts else 1}"
-        begin, end = simple_field(f'TOC \\h \\z \\t "{levels}"', "\0", is_stale=True).split("\0")
+        # By outline levels: names of styles are written differently in every language of Word.
+        code = f'TOC \\o "1-{chapter_level(self.book)}" \\h \\z \\u'
+        begin, end = simple_field(code, "\0", is_stale=True).split("\0")
         last = len(self._listed) - 1
         for at, entry in enumerate(self._listed):
             link = f'<w:hyperlink w:anchor="{entry.bookmark}" w:history="1">{run(entry.title)}</w:hyperlink>'
@@ -79,16 +84,17 @@ class Pages:
         total, done = len(self.book.chapters), 0
         for part in self.book.parts:
             if part.title:
-                yield self._heading("PartTitle", part.title, level=1)
+                yield self._heading("Heading1", part.title, level=1)
             for chapter in part.chapters:
                 done += 1
-                yield self._chapter(chapter, level=2 if part.title else 1)
+                yield self._chapter(chapter)
                 self.progress(*chapter_progress(done, total))
 
-    def _chapter(self, chapter: Chapter, level: int) -> str:
+    def _chapter(self, chapter: Chapter) -> str:
+        level = chapter_level(self.book)
         label = paragraph("ChapterNumber", run(chapter.label)) if chapter.label else ""
         properties = _UNBROKEN + _CLOSE if label else ""
-        heading = self._heading("Heading1", chapter.title, level, properties)
+        heading = self._heading(f"Heading{level}", chapter.title, level, properties)
         return f"{label}{heading}{self.body.content(chapter.read())}"
 
     def _section(self, section: Section) -> str:
@@ -106,10 +112,6 @@ class Pages:
         self._listed.append(_Entry(title, name, level))
         start = f'<w:bookmarkStart w:id="{number}" w:name="{name}"/>'
         return paragraph(style, f'{start}{run(title)}<w:bookmarkEnd w:id="{number}"/>', properties)
-
-    @property
-    def _has_parts(self) -> bool:
-        return any(part.title for part in self.book.parts)
 
     @property
     def _geometry(self) -> Geometry:

@@ -10,6 +10,7 @@ from string import Template
 
 from bookbot_worker.exporters.docx.body import BULLETS, NUMBERS
 from bookbot_worker.exporters.docx.geometry import Geometry
+from bookbot_worker.exporters.docx.headings import chapter_level, headings
 from bookbot_worker.exporters.docx.runs import run, simple_field, words_of
 from bookbot_worker.exporters.manuscript import Manuscript
 from bookbot_worker.exporters.options import ExportOptions
@@ -101,6 +102,7 @@ def _relations(rows: Sequence[tuple[str, str, str, str]]) -> str:
 def styles(book: Manuscript, options: ExportOptions) -> str:
     """styles.xml, with the book's language, direction and font."""
     size = Geometry.of(options.trim)
+    sink = round(size.height * 0.1)
     font, complex_font = _FONTS[options.font]
     return _resource("styles.xml").substitute(
         font=font,
@@ -108,7 +110,9 @@ def styles(book: Manuscript, options: ExportOptions) -> str:
         size=22,
         language=words_of(book.language),
         direction="<w:bidi/>" if is_right_to_left(book.language) else "",
-        sink=round(size.height * 0.1),
+        headings=headings(book, sink),
+        chapter=f"Heading{chapter_level(book)}",
+        sink=sink,
         measure=size.measure,
     )
 
@@ -168,7 +172,7 @@ def settings(book: Manuscript) -> str:
 def heads_and_feet(book: Manuscript, options: ExportOptions) -> Iterator[tuple[str, str]]:
     """The parts for running heads and page numbers: the book's title on left pages, the chapter's on right ones."""
     draft = run(f" · {book.terms.draft}") if options.is_draft else ""
-    chapter = simple_field('STYLEREF "heading 1"', run(book.title))
+    chapter = simple_field(f"STYLEREF {chapter_level(book)}", run(book.title))
     for name, kind, inside in (
         ("headerEven", "hdr", run(book.title) + draft),
         ("headerOdd", "hdr", chapter + draft),
