@@ -35,11 +35,11 @@ def cover_of(content: bytes) -> Cover:
 def _jpeg_size(content: bytes) -> tuple[int, int] | None:
     """Width and height from the first frame header; None where there is none."""
     at = 2
-    while at + 9 <= len(content) and content[at] == 0xFF:
+    while at + 10 <= len(content) and content[at] == 0xFF:
         marker = content[at + 1]
         if marker in _FRAMES:
-            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
-            return width, height
+            length, _precision, height, width, components = struct.unpack_from(">HBHHB", content, at + 2)
+            return (width, height) if length == 8 + 3 * components else None
         if marker == 0xFF:
             at += 1
         elif marker in _WITHOUT_LENGTH:

@@ -3,6 +3,7 @@
 import random
 import re
 import warnings
+import zipfile
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openxml_audit import OpenXmlValidator
 
 from bookbot_worker.exporters import FORMATS, ExportFailed, ExportWarning
+from bookbot_worker.exporters.archive import packed
 from bookbot_worker.exporters.blocks import visible
 from bookbot_worker.exporters.docx.headings import chapter_level
 from bookbot_worker.exporters.images import cover_of
@@ -189,6 +192,24 @@ def test_libreoffice_keeps_every_word_of_a_docx(make: Callable[[], Manuscript], 
     path.write_bytes(exported(book, "docx", ExportOptions(cover=cover_of(png(600, 900)), is_draft=True)))
     saved = words_of_docx(through_libreoffice(path, "docx").read_bytes(), chapter_level(book))
     assert without_second_marks(saved) == words(book)
+
+
+@pytest.mark.parametrize("make", [normal_book, book_of_parts, hostile_book, book_of_scripts])
+def test_a_docx_breaks_no_rule_of_office(make: Callable[[], Manuscript], tmp_path: Path) -> None:
+    path = tmp_path / "book.docx"
+    path.write_bytes(exported(make(), "docx", ExportOptions(cover=cover_of(png(600, 900)), is_draft=True)))
+    verdict = OpenXmlValidator().validate(path)
+    assert [(error.part_uri, error.description) for error in verdict.errors] == []
+
+
+def test_a_broken_docx_would_be_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "book.docx"
+    path.write_bytes(exported(normal_book(), "docx"))
+    with zipfile.ZipFile(path) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    broken = [(name, content.replace(b"<w:body>", b"<w:body><w:t/>")) for name, content in members]
+    path.write_bytes(packed(broken))
+    assert OpenXmlValidator().validate(path).errors
 
 
 def test_libreoffice_finds_headings_contents_and_language(tmp_path: Path) -> None:

@@ -94,6 +94,21 @@ def test_every_language_and_font_makes_the_same_bytes_twice(language: str, font:
     assert printed(book, ExportOptions(font=font)) == printed(book, ExportOptions(font=font))
 
 
+def test_a_title_leaves_no_short_word_alone_on_its_last_line() -> None:
+    assert (
+        told(manuscript(row("x"), title="The Ledger of Skerry Head"))["title-lines"] == "The Ledger of Skerry\u00a0Head"
+    )
+    assert told(manuscript(row("x"), title="Salt"))["title-lines"] == "Salt"
+
+
+@pytest.mark.parametrize(
+    "text", ["![](x.png)", "\u00a0", "[a]: http://example.org/x", "***", "|a|\n|-|", "# ", "```\n```"]
+)
+def test_chapters_with_hardly_a_word_are_printed(text: str) -> None:
+    content, warned = printed(manuscript(row(text), row("x", chapter=2, position=2)))
+    assert (b"<pdfuaid:part>1</pdfuaid:part>" in content, warned) == (True, [])
+
+
 def test_a_cover_that_cannot_be_decoded_is_a_failure_in_words() -> None:
     whole = png(600, 900)
     broken = whole[:60] + bytes(len(whole) - 80) + whole[-20:]

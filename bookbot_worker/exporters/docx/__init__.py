@@ -33,6 +33,7 @@ def _members(book: Manuscript, options: ExportOptions, progress: Progress) -> It
     yield "word/document.xml", parts.DECLARATION + document
     yield "word/_rels/document.xml.rels", parts.document_relations(body.links.ids, picture)
     yield "word/styles.xml", parts.styles(book, options)
+    yield from parts.fonts(options)
     yield "word/numbering.xml", parts.numbering(body.lists.found)
     yield "word/settings.xml", parts.settings(book)
     yield "word/footnotes.xml", parts.footnotes(body.notes)

@@ -33,6 +33,8 @@ _PARTS = {
     "numbering": "numbering",
     "settings": "settings",
     "footnotes": "footnotes",
+    "fontTable": "fontTable",
+    "theme": "theme",
     "headerEven": "header",
     "headerOdd": "header",
     "headerNone": "header",
@@ -50,6 +52,7 @@ def content_types(picture: str) -> str:
     if picture:
         defaults["png" if picture == "image/png" else "jpg"] = picture
     overrides = {f"/word/{name}.xml": f"{_WORD}.{kind}+xml" for name, kind in _PARTS.items()} | {
+        "/word/theme.xml": "application/vnd.openxmlformats-officedocument.theme+xml",
         "/word/document.xml": f"{_WORD}.document.main+xml",
         "/docProps/core.xml": "application/vnd.openxmlformats-package.core-properties+xml",
         "/docProps/app.xml": "application/vnd.openxmlformats-officedocument.extended-properties+xml",
@@ -115,6 +118,14 @@ def styles(book: Manuscript, options: ExportOptions) -> str:
         sink=sink,
         measure=size.measure,
     )
+
+
+def fonts(options: ExportOptions) -> Iterator[tuple[str, str]]:
+    """The parts that name the fonts: fontTable.xml and the theme, of which only its fonts are used."""
+    font, complex_font = _FONTS[options.font]
+    named = "".join(f'<w:font w:name="{name}"/>' for name in dict.fromkeys((font, complex_font, "Courier New")))
+    yield "word/fontTable.xml", f"{DECLARATION}<w:fonts {NAMESPACES}>{named}</w:fonts>"
+    yield "word/theme.xml", _resource("theme.xml").substitute(font=font, complex=complex_font)
 
 
 def numbering(lists: Sequence[tuple[int, int]]) -> str:

@@ -70,6 +70,7 @@ def book_data(book: Manuscript, options: ExportOptions, progress: Progress) -> d
         parts.append({"title": breakable(part.title), "title-size": _size(part.title, 2.2), "chapters": chapters})
     return {
         "title": breakable(book.title),
+        "title-lines": _without_lonely_word(breakable(book.title)),
         "title-size": _size(book.title, 2.6),
         "running": _running(book.title),
         "author": breakable(book.author),
@@ -133,6 +134,12 @@ def _size(title: str, usual: float) -> float:
     """The size of a title, in the text's: long ones are smaller."""
     steps = ((40, 1.0), (90, 0.8), (200, 0.62))
     return usual * next((factor for letters, factor in steps if len(title) <= letters), 0.5)
+
+
+def _without_lonely_word(title: str) -> str:
+    """The last word of a long title does not stand alone on its line, if it is a short one."""
+    first, space, last = title.rpartition(" ")
+    return f"{first}\u00a0{last}" if space and " " in first and len(last) <= _BREAK_EVERY else title
 
 
 def _running(title: str) -> str:
