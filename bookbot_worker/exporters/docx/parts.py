@@ -175,7 +175,8 @@ def settings(book: Manuscript) -> str:
     return (
         f"{DECLARATION}<w:settings {NAMESPACES}><w:mirrorMargins/><w:autoHyphenation/><w:evenAndOddHeaders/>"
         '<w:footnotePr><w:footnote w:id="-1"/><w:footnote w:id="0"/></w:footnotePr>'
-        '<w:compat><w:compatSetting w:name="compatibilityMode" w:uri="http://schemas.microsoft.com/office/word" '
+        "<w:compat><w:doNotExpandShiftReturn/>"  # a line that ends with a break is not stretched to the margin
+        '<w:compatSetting w:name="compatibilityMode" w:uri="http://schemas.microsoft.com/office/word" '
         f'w:val="15"/></w:compat><w:themeFontLang w:val="{language}"/></w:settings>'
     )
 
