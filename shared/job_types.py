@@ -16,22 +16,26 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import ConfigurationError, InvalidInput, UnknownJobType
+from shared.export_props import LANGUAGE_TAG, ExportBookProps, ExportFormat
+from shared.props import Props
 from shared.settings import load_settings
 from shared.states import LockScope
 
-LANGUAGE_TAG = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
-"""BCP 47, as far as a book needs it."""
+__all__ = [
+    "BUILT_IN",
+    "LANGUAGE_TAG",
+    "MODES",
+    "Catalogue",
+    "ExportBookProps",
+    "ExportFormat",
+    "JobType",
+    "Props",
+    "catalogue",
+]
 
-ExportFormat = Literal["epub", "markdown"]
 Mode = Literal["write", "rewrite", "edit", "copyedit", "review"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 """What `generate_chunk` can do to a scene; all but "write" need one that has text."""
-
-
-class Props(BaseModel):
-    """Base of all props models: unknown names are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AnyProps(BaseModel):
@@ -91,15 +95,6 @@ class GenerateBookProps(Props):
         return self
 
 
-class ExportBookProps(Props):
-    """For `export_book`: None means what the book itself says."""
-
-    format: ExportFormat = "epub"
-    title: str | None = Field(None, min_length=1, max_length=500)
-    author: str | None = Field(None, min_length=1, max_length=200)
-    language: str = Field("en", pattern=LANGUAGE_TAG)
-
-
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often a job may be started, and how long to wait between: exponential with full jitter.
@@ -140,7 +135,7 @@ class JobType:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             path = ".".join(["props", *(str(part)[:80] for part in first["loc"])])
-            raise InvalidInput(path, str(first["msg"])[:300]) from None
+            raise InvalidInput(path, str(first["msg"]).removeprefix("Value error, ")[:300]) from None
 
 
 class Catalogue:

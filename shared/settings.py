@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     llm_pause_seconds: float = Field(15.0, gt=0, le=3600, description="how long the first such pause lasts")
     offline_words_per_second: float = Field(0.0, ge=0, description="0 answers at once; 50 looks human")
 
+    export_memory_mb: int = Field(2048, ge=128, le=1_000_000, description="memory one export may take, in MB")
+    export_seconds: float = Field(600.0, gt=0, le=86_400, description="how long making one file may take")
+
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -1,16 +1,23 @@
-"""`files list` and `files save`: finished exports, from the database to the disk."""
+"""`files list`, `save` and `add`: finished exports, from the database to the disk; pictures, the other way."""
 
+import hashlib
 import sys
+from pathlib import Path
+from typing import get_args
 
 import click
 
-from bookbot_worker.cli.database import reading
-from bookbot_worker.cli.inputs import find_given
+from bookbot_worker.cli.database import reading, writing
+from bookbot_worker.cli.inputs import find_given, read_bytes
 from bookbot_worker.cli.options import JSON_OPTION, option
-from bookbot_worker.cli.output import shown, size
+from bookbot_worker.cli.output import print_json, shown, size
 from bookbot_worker.cli.saving import save, target_of
 from bookbot_worker.cli.tables import Column, print_rows
-from shared.models import Book, Job
+from bookbot_worker.exporters.images import MAX_BYTES, cover_of
+from bookbot_worker.exporters.names import file_name
+from shared.export_props import ExportFormat
+from shared.ids import new_id
+from shared.models import Book, Job, OutputFile
 from shared.views import find_id, get_file, list_files, newest_file
 
 COLUMNS = (
@@ -46,10 +53,37 @@ def list_(book: str | None, job: str | None, limit: int, as_json: bool) -> None:
     )
 
 
+@files.command("add")
+@click.argument("picture", type=click.Path(path_type=Path))
+@option("--book", required=True, help="The book it is for.")
+@JSON_OPTION
+def add(picture: Path, book: str, as_json: bool) -> None:
+    """Keep a PNG or JPEG with a book, for the cover of its exports; prints the FILE_ID for their props."""
+    cover = cover_of(read_bytes("picture", picture, MAX_BYTES))
+    with writing() as session:
+        file = OutputFile(
+            file_id=new_id(),
+            book_id=find_id(session, Book.book_id, "book", book),
+            name=file_name(picture.stem, cover.extension),
+            format="cover",
+            media_type=cover.media_type,
+            size_bytes=len(cover.content),
+            sha256=hashlib.sha256(cover.content).hexdigest(),
+            content=cover.content,
+        )
+        session.add(file)
+        session.flush()
+        row = next(row for row in list_files(session, book_id=file.book_id) if row["file_id"] == file.file_id)
+    if as_json:
+        print_json(row)
+    else:
+        click.echo(row["file_id"])
+
+
 @files.command("save")
 @click.argument("file_id", required=False)
 @option("--book", help="Instead of FILE_ID: the newest file of this book …")
-@option("--format", "file_format", help="… in this format: epub, markdown.")
+@option("--format", "file_format", help=f"… in this format: {', '.join(get_args(ExportFormat))}.")
 @option("--output", metavar="PATH", help="File, directory, or - for stdout.")
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 def save_(file_id: str | None, book: str | None, file_format: str | None, output: str | None, force: bool) -> None:

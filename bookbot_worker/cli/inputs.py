@@ -26,13 +26,13 @@ def read_props(given: str | None) -> dict[str, Any]:
     if given == "-":
         return parse_object("props", _bounded("props", sys.stdin.buffer))
     if given.startswith("@"):
-        return parse_object("props", _read("props", Path(given[1:]), MAX_PROPS_INPUT))
+        return parse_object("props", read_bytes("props", Path(given[1:]), MAX_PROPS_INPUT))
     return parse_object("props", given)
 
 
 def read_text(field: str, path: Path) -> str:
     """A text file's text: UTF-8, not empty, at most 1 MiB. Raises InvalidInput naming `field` and the file."""
-    raw = _read(field, path, MAX_TEXT_BYTES)
+    raw = read_bytes(field, path, MAX_TEXT_BYTES)
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
@@ -52,7 +52,8 @@ def first_heading(markdown: str) -> str | None:
     return None
 
 
-def _read(field: str, path: Path, limit: int) -> bytes:
+def read_bytes(field: str, path: Path, limit: int) -> bytes:
+    """A file's bytes. Raises InvalidInput naming `field` and the file where it is larger, or cannot be read."""
     try:
         with path.open("rb") as file:
             return _bounded(field, file, limit, str(path))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from mdit_py_plugins.footnote import footnote_plugin
 
 # The parser drops what stands deeper than this, and all that follows it; prose needs five, recursion forbids hundreds.
 MAX_DEPTH = 20
@@ -19,9 +20,12 @@ class _EveryLink(MarkdownIt):
 
 
 def parser() -> MarkdownIt:
-    """CommonMark with tables and strikethrough, without raw HTML. Quotes and dashes stay as they are written."""
-    options = {"html": False, "xhtmlOut": True, "maxNesting": MAX_DEPTH}
-    return _EveryLink("commonmark", options).enable(["table", "strikethrough"])
+    """CommonMark with tables, strikethrough and footnotes, without raw HTML. Quotes and dashes stay as written.
+
+    Footnotes are left where they are defined; a mark without its definition is words.
+    """
+    reader = _EveryLink("commonmark", {"html": False, "maxNesting": MAX_DEPTH}).enable(["table", "strikethrough"])
+    return reader.use(footnote_plugin, inline=False, move_to_end=False)
 
 
 def block_parser() -> MarkdownIt:

@@ -1,8 +1,8 @@
 """`export_book`: the latest text of a book becomes a finished file, kept with the book.
 
 Owns which chunks are printed and where title, author and language come from; how they become bytes is
-`bookbot_worker.exporters`. It locks nothing: it takes one consistent look at the book, then renders without a
-database connection.
+`bookbot_worker.exporters`. It locks nothing: it takes one consistent look at the book, then renders in a process of
+its own, without a database connection.
 """
 
 import hashlib
@@ -10,13 +10,19 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bookbot_worker.exporters import FORMATS
-from bookbot_worker.exporters.manuscript import Manuscript, NothingWritten, SceneRow, build
+from bookbot_worker.exporters import FORMATS, Exporter, ExportFailed
+from bookbot_worker.exporters.assembly import NothingWritten, SceneRow, build
+from bookbot_worker.exporters.images import cover_of
+from bookbot_worker.exporters.in_child import Limits, Listener, render
+from bookbot_worker.exporters.manuscript import Manuscript
 from bookbot_worker.exporters.names import file_name
+from bookbot_worker.exporters.options import TRIMS, Cover, ExportOptions
 from bookbot_worker.jobs.base import BaseJob
+from bookbot_worker.jobs.versions import latest
 from shared.errors import InvalidInput, NotFound
 from shared.ids import new_id
 from shared.models import Book, Chunk, OutputFile
+from shared.settings import load_settings
 
 
 class ExportBookJob(BaseJob):
@@ -24,21 +30,21 @@ class ExportBookJob(BaseJob):
 
     def execute(self) -> bool:
         """True once the file is in the session; False, with a message, where there is nothing to export."""
-        exporter = FORMATS[self.props.format]
         try:
+            exporter = self._exporter()
             manuscript = self._manuscript()
-        except (InvalidInput, NotFound, NothingWritten) as error:
+            options = self._options()
+            self.log(
+                f"exporting {len(manuscript.chapters)} chapters as {exporter.name}",
+                chapters=len(manuscript.chapters),
+                words=manuscript.words,
+            )
+            content = self._render(exporter, manuscript, options)
+        except (InvalidInput, NotFound, NothingWritten, ExportFailed) as error:
             self.job.error_message = str(error)
             self.log(str(error), "ERROR")
             return False
-        self.log(
-            f"exporting {len(manuscript.chapters)} chapters as {exporter.name}",
-            chapters=len(manuscript.chapters),
-            words=manuscript.words,
-        )
-        with self.parked():
-            content = exporter.render(manuscript, self._chapter_done)
-            digest = hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(content).hexdigest()
         file = OutputFile(
             file_id=new_id(),
             book_id=self.job.book_id,
@@ -61,6 +67,23 @@ class ExportBookJob(BaseJob):
         self.log(f"exported {file.name}", file_id=file.file_id, size_bytes=file.size_bytes)
         return True
 
+    def _exporter(self) -> Exporter:
+        """Raises ExportFailed where this worker was installed without the format."""
+        try:
+            return FORMATS[self.props.format]
+        except KeyError:
+            raise ExportFailed(
+                f"this worker cannot make {self.props.format}; it can make {', '.join(FORMATS)}"
+            ) from None
+
+    def _render(self, exporter: Exporter, manuscript: Manuscript, options: ExportOptions) -> bytes:
+        """Raises ExportFailed; JobCancelled, with the process ended, as soon as the job is asked to stop."""
+        settings = load_settings()
+        limits = Limits(settings.export_memory_mb, settings.export_seconds)
+        listener = Listener(self.progress, lambda message: self.log(message, "WARNING"), self.closing_on_stop)
+        with self.parked():
+            return render(exporter, manuscript, options, limits, listener)
+
     def _manuscript(self) -> Manuscript:
         """Raises InvalidInput without a book_id, NotFound without its book, NothingWritten without text."""
         if self.job.book_id is None:
@@ -79,15 +102,32 @@ class ExportBookJob(BaseJob):
             language=self._language(book),
             book_id=book.book_id,
             rows=[SceneRow(*row) for row in scenes],
+            numbering=self.props.chapter_numbers,
+            outline=self._text("outline") if self.props.include_outline else "",
+            characters=self._text("characters") if self.props.include_characters else "",
         )
+
+    def _text(self, kind: str) -> str:
+        return "\n\n".join(chunk.text for chunk in latest(self.session, str(self.job.book_id), kind))
+
+    def _options(self) -> ExportOptions:
+        """Raises InvalidInput for a picture that cannot be a cover, NotFound for one that this book does not have."""
+        return ExportOptions(
+            trim=TRIMS[self.props.trim], font=self.props.font, cover=self._cover(), is_draft=self.props.draft
+        )
+
+    def _cover(self) -> Cover | None:
+        if self.props.cover is None:
+            return None
+        picture = self.session.get(OutputFile, self.props.cover)
+        if picture is None or picture.book_id != self.job.book_id:
+            raise NotFound("picture of this book", self.props.cover)
+        return cover_of(picture.content)
 
     def _language(self, book: Book) -> str:
         if "language" in self.props.model_fields_set:
             return str(self.props.language)
         return _said(book.props, "language") or str(self.props.language)
-
-    def _chapter_done(self, done: int, total: int) -> None:
-        self.progress(done / total, f"chapter {done} of {total}")
 
 
 def _said(props: dict[str, Any], name: str) -> str:

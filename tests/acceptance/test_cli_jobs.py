@@ -14,6 +14,7 @@ from bookbot_worker.cli.main import main
 from shared.ids import new_id
 from shared.models import Book, Chunk, Job, JobLog, OutputFile
 from shared.version import __version__
+from tests.support.pictures import png
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.usefixtures("environment")]
 
@@ -253,3 +254,20 @@ def test_a_file_is_saved_under_a_safe_name_and_never_over_another(
 def test_db_commands_say_where_the_schema_is() -> None:
     assert "(nothing to do)" in run("db", "upgrade")
     assert run("db", "check").strip() == run("db", "upgrade").split()[0]
+
+
+def test_a_picture_is_kept_with_its_book_and_what_is_none_is_refused(
+    book_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("Front page.PNG").write_bytes(png(600, 900))
+    Path("text.png").write_bytes(b"<script>")
+    Path("cut.png").write_bytes(png(600, 900)[:-10])
+    file_id = run("files", "add", "Front page.PNG", "--book", book_id).strip()
+    [row] = read("files", "list", "--book", book_id)
+    assert (row["file_id"], row["name"], row["format"]) == (file_id, "Front page.png", "cover")
+    assert run("files", "save", file_id).strip() == "Front page.png"
+    for wrong in ("text.png", "cut.png", "nowhere.png"):
+        run("files", "add", wrong, "--book", book_id, code=2)
+    run("files", "add", "Front page.PNG", "--book", new_id(), code=3)
+    assert len(read("files", "list", "--book", book_id)) == 1

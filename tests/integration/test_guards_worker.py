@@ -165,7 +165,7 @@ def test_a_job_whose_flush_went_down_with_its_connection_is_not_settled_without_
 
     def cut() -> None:
         with engine.connect() as connection:
-            assert connection.scalars(text(terminate)).all() == [True]
+            assert True in connection.scalars(text(terminate)).all()  # a beat may be under way as well
 
     once(monkeypatch, "settle.flushed", cut)
     with running(processor_for(postgres_settings, Writes)):

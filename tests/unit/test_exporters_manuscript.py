@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookbot_worker.exporters import FORMATS
-from bookbot_worker.exporters.manuscript import NothingWritten
+from bookbot_worker.exporters.assembly import NothingWritten
 from bookbot_worker.exporters.words import is_right_to_left, language_tag, one_line, printable
-from shared.job_types import ExportFormat
+from shared.export_props import ExportFormat, Numbering
 from tests.unit.test_exporters_hostile import WRITTEN_AT, is_document_character, manuscript, row
 
 pytestmark = pytest.mark.unit
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unit
 
 def test_every_format_of_the_catalogue_has_an_exporter() -> None:
     assert set(FORMATS) == set(get_args(ExportFormat))
-    assert all(name == exporter.name for name, exporter in FORMATS.items())
+    assert all(name == exporter.name and callable(exporter.load()) for name, exporter in FORMATS.items())
 
 
 def test_scenes_are_read_by_position_and_gathered_into_chapters() -> None:
@@ -53,7 +53,64 @@ def test_scenes_without_text_are_skipped_with_their_chapter() -> None:
     assert [c.number for c in book.chapters] == [2]
 
 
-@pytest.mark.parametrize("rows", [(), (row(""),), (row("\x00\n"),)])
+@pytest.mark.parametrize(
+    ("number", "title", "numbering", "shown"),
+    [
+        (3, "Salt", "arabic", ("3", "Salt")),
+        (3, "Salt", "roman", ("III", "Salt")),
+        (3, "Salt", "none", ("", "Salt")),
+        (3, "3. Salt", "arabic", ("", "3. Salt")),
+        (3, "33 Boats", "arabic", ("3", "33 Boats")),
+        (1994, "", "roman", ("", "Chapter MCMXCIV")),
+        (0, "", "roman", ("", "Chapter 0")),
+        (3, "", "none", ("", "Chapter 3")),
+    ],
+)
+def test_a_chapter_has_its_number_once(number: int, title: str, numbering: Numbering, shown: tuple[str, str]) -> None:
+    [chapter] = manuscript(row("A.", chapter=number, chapter_title=title), numbering=numbering).chapters
+    assert (chapter.label, chapter.title) == shown
+
+
+def test_a_chapter_without_a_title_is_called_so_in_the_books_language() -> None:
+    titles = [manuscript(row("A."), language=tag).chapters[0].title for tag in ("pt-BR", "ja", "tlh", "und")]
+    assert titles == ["Capítulo 1", "第1章", "Chapter 1", "Chapter 1"]
+
+
+def test_parts_begin_where_a_scene_names_another() -> None:
+    book = manuscript(
+        row("A.", chapter=1),
+        row("B.", chapter=2, position=2, part_title="The Bay"),
+        row("C.", chapter=3, position=3),
+        row("D.", chapter=4, position=4, part_title="The Bay"),
+        row("E.", chapter=5, position=5, part_title="The Sea"),
+    )
+    assert [(part.title, [c.number for c in part.chapters]) for part in book.parts] == [
+        ("", [1]),
+        ("The Bay", [2, 3, 4]),
+        ("The Sea", [5]),
+    ]
+
+
+def test_sections_stand_before_and_after_the_chapters() -> None:
+    book = manuscript(
+        row("A."),
+        row("Thanks.", position=2, matter="back", title="Thanks"),
+        row("For A.", position=3, matter="front", title=""),
+        row("B.", position=4, matter="middle"),
+        outline="# Plan\n\n### Low Water [[Scene 12]]\n",
+        characters=" \n",
+    )
+    assert [(s.title, s.text) for s in book.front] == [("", "For A.")]
+    assert [(s.title, s.text) for s in book.back] == [("Thanks", "Thanks."), ("Outline", "# Plan\n\n### Low Water")]
+    assert [len(chapter.scenes) for chapter in book.chapters] == [2]
+
+
+def test_labelled_lines_of_an_outline_stay_lines() -> None:
+    [section] = manuscript(row("A."), characters="## Ana\n\nPronouns: she\nHabit: counts\nand waits").back
+    assert section.text == "## Ana\n\nPronouns: she\\\nHabit: counts\nand waits"
+
+
+@pytest.mark.parametrize("rows", [(), (row(""),), (row("\x00\n"),), (row("A.", matter="front"),)])
 def test_a_book_without_text_says_what_to_do(rows: tuple[object, ...]) -> None:
     with pytest.raises(NothingWritten, match="nothing written yet: run generate_book first"):
         manuscript(*rows)
