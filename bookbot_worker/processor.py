@@ -64,7 +64,7 @@ class JobProcessor(InBackground):
         self._leaving = threading.Event()
         self._next_look_for_cancels = 0.0
         self._until_empty = UntilEmpty()
-        self._has_started = False
+        self._wants_pause = False
 
     def register(self, name: str, job_class: type[BaseJob]) -> None:
         """Run jobs of type `name` with `job_class`. Raises ConfigurationError where the two do not fit."""
@@ -76,14 +76,9 @@ class JobProcessor(InBackground):
         self.wakeup.wake()
 
     def toggle_pause(self) -> None:
-        """Claim nothing more, or claim again. Running jobs go on. Safe from any thread."""
-        self.condition.is_paused = not self.condition.is_paused
-        if self.condition.is_paused:
-            log.info("worker.paused")
-        else:
-            log.info("worker.resumed")
-        if self._has_started:
-            self.parts.heartbeat.nudge()
+        """From the loop's next turn on claim nothing more, or claim again. Running jobs go on. Safe from any thread."""
+        self._wants_pause = not self._wants_pause
+        self.wakeup.wake()
 
     # The daemon in three verbs
 
@@ -106,12 +101,12 @@ class JobProcessor(InBackground):
         """Open the database, check the schema, announce this worker, start the threads."""
         self.parts = Parts(self.settings, self.registry, self.condition, self._at_work, self._process_job, self._llm)
         self.wakeup.hints = self.parts.start()
-        self._has_started = True
         log.info("worker.started", worker_id=self.parts.worker_id, concurrency=self.settings.concurrency)
 
     def cycle(self) -> float:
         """One turn: settle what has finished, heed the beat, fill the free slots. Returns the seconds to wait."""
         self.condition.turn_begins()
+        self._heed_pause()
         try:
             has_settled = self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
             has_heard = self._heed_beat()
@@ -161,6 +156,13 @@ class JobProcessor(InBackground):
         return outcome
 
     # The steps of the loop
+
+    def _heed_pause(self) -> None:
+        """Said here and not by who asks: a claim that was under way then is over now."""
+        if self.condition.is_paused != self._wants_pause:
+            self.condition.is_paused = self._wants_pause
+            log.info("worker.paused" if self._wants_pause else "worker.resumed")
+            self.parts.heartbeat.nudge()
 
     def _claim(self) -> list[Attempt]:
         free = self.parts.slots.size - len(self._at_work)
