@@ -70,14 +70,15 @@ class AtWork:
                 self._look_at = min(self._look_at, attempt.opened_at + attempt.job_type.timeout.total_seconds())
 
     def finish(self, attempt: Attempt, outcome: Outcome | None) -> None:
-        """The attempt ended; `outcome` is what is left to settle, None where its slot settled it. From any thread."""
+        """The attempt ended; `outcome` is what is left to settle, None where its slot settled it. From any thread.
+
+        Wakes nobody: the slots say when there is something to look at.
+        """
         self._finished.append((attempt, outcome))
-        self._wake()
 
     def came_back(self, attempt: Attempt) -> None:
         """The thread of an attempt that was fenced out has ended after all. From any thread."""
         self._returned.append(attempt)
-        self._wake()
 
     def settle_finished(self, engine: Engine, log_writer: LogWriter) -> bool:
         """Free the slots of finished attempts, and settle those that are not settled yet in one transaction.
@@ -106,6 +107,7 @@ class AtWork:
             if error is not None and not attempt.is_bare:
                 is_first = not isinstance(outcome, Errored)
                 self.finish(attempt, attempt.could_not_be_saved(error) if is_first else attempt.stripped(error))
+                self._wake()
                 continue
             _report(attempt, outcome, group)
             self._forget(attempt, log_writer)

@@ -69,7 +69,7 @@ class Parts:
         self._ledger_engine = make_engine(settings, application=name, pool_size=LEDGER_CONNECTIONS, spare=0)
         self.desk = None if llm is None else Desk(llm, self._ledger_engine, settings)
         self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
-        self.slots: Slots[Attempt] = Slots(settings.concurrency, work)
+        self.slots: Slots[Attempt] = Slots(settings.concurrency, work, condition.wake)
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
         self._beat_engine = _beat_engine(settings, name, lease)
         worker = describe_worker(self.worker_id, settings, self.claimant.job_types)

@@ -118,9 +118,8 @@ class JobProcessor(InBackground):
         else:
             if has_settled or has_heard or claimed:
                 self._outage.note_end()
-            busy = len(self._at_work)
             self._at_work.add(claimed)
-            self.parts.slots.give(claimed, busy)
+            self.parts.slots.give(claimed)
             delay = self.settings.poll_seconds
         self._take_stock()
         self.condition.turn_ends()

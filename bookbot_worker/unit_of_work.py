@@ -25,6 +25,10 @@ def guarded(engine: Engine) -> Engine:
     return engine.execution_options(**{SQLITE_BEGIN: "DEFERRED"})
 
 
+def _to_nobody(_text: str) -> None:
+    """Who would be warned has ended."""
+
+
 class UnitOfWork:
     """One attempt's session, made on first use. Belongs to the thread that runs the job."""
 
@@ -116,6 +120,9 @@ class UnitOfWork:
         and would return it to the pool with the transaction open, for the next job to commit.
         """
         self.rule.expire()  # a thread of the job's that lives on would hold what it is given for ever
+        self._warn = (
+            _to_nobody  # else the attempt and its unit would hold each other, for the garbage collector to find
+        )
         if self._session is None:
             return
         session, self._session = self._session, None
