@@ -72,13 +72,14 @@ def claim(engine: Engine, claimant: Claimant, limit: int, *, runs_a_suspect: boo
 def _found_and_started(claimant: Claimant) -> Select[Any]:
     """The candidates, each with its row as it is now where it locks nothing: those are started here.
 
-    The ids go to the update as an array, not by a join: as many as may come, it looks them up in the primary key.
+    The ids go to the update as an array, not by a join: as many as may come, it looks them up in the primary key. They
+    are locked, and were waiting when they were.
     """
     found = candidates(claimant).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
     free = select(found.c.job_id).where(found.c.lock_scope.is_(None))
     started = (
         _to_running(claimant.timeouts)
-        .where(JOBS.c.job_id == any_(func.array(free.scalar_subquery())), JOBS.c.state == JobState.WAITING)
+        .where(JOBS.c.job_id == any_(func.array(free.scalar_subquery())))
         .returning(*JOBS.c)
         .cte("started")
     )
