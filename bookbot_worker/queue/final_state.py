@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Float, Integer, Select, Update, bindparam, case, null, select, true, update
+from sqlalchemy import Connection, Float, Integer, Select, Update, bindparam, case, func, null, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
 
 from bookbot_worker.outcomes import Cancelled, Completed, Errored, Failed, Postponed
 from bookbot_worker.queue.settlement import Settlement
 from shared.clock import db_now, db_now_plus
-from shared.database import is_one_of, is_postgresql
+from shared.database import is_postgresql
+from shared.ids import is_one_of, lean
 from shared.models import JOBS
 from shared.states import JobState
 
@@ -51,9 +52,10 @@ def _lock(connection: Connection, settlements: Sequence[Settlement]) -> None:
 
 
 @lru_cache(maxsize=2)
-def _rows_in_order(is_loss: bool) -> Select[str]:
+def _rows_in_order(is_loss: bool) -> Select[int]:
     listed = is_one_of(JOBS.c.job_id, "job_ids", "postgresql")
-    return select(JOBS.c.job_id).where(listed).order_by(JOBS.c.job_id).with_for_update(key_share=not is_loss)
+    rows = select(JOBS.c.job_id).where(listed).order_by(JOBS.c.job_id).with_for_update(key_share=not is_loss)
+    return select(func.count()).select_from(rows.subquery())  # that many ids would take longer to read than to lock
 
 
 @lru_cache(maxsize=2)
@@ -67,7 +69,7 @@ def _plain_update(dialect: str) -> ReturningUpdate[str]:
             JOBS.c.state == JobState.RUNNING,
         )
         .values(_new_state(Completed))
-        .returning(JOBS.c.job_id)
+        .returning(lean(JOBS.c.job_id, dialect))
     )
 
 
