@@ -26,18 +26,29 @@ def write_states(connection: Connection, settlements: Sequence[Settlement], *, i
     settled: set[str] = set()
     if is_postgresql(connection):
         _lock(connection, settlements)
-    if plain := [settlement for settlement in settlements if settlement.is_plain]:
+    for log_count, plain in _by_log_count(settlements).items():
         fences = {"job_ids": [item.job_id for item in plain], "claims": [item.claim_id for item in plain]}
-        settled.update(connection.scalars(_plain_update(connection.dialect.name), fences))
+        has_lines = log_count is not None
+        statement = _plain_update(connection.dialect.name, has_lines)
+        settled.update(connection.scalars(statement, fences | ({"count": log_count} if has_lines else {})))
     for settlement in sorted(settlements, key=lambda item: item.job_id):
         if settlement.is_plain:
             continue
         values = _values(settlement)
         fence = {"job": settlement.job_id, "claim": settlement.claim_id}
-        statement = _one_update(settlement.kind, tuple(values), is_with_writes)  # type: ignore[arg-type] # a class
-        if connection.execute(statement, {f"new_{name}": value for name, value in values.items()} | fence).rowcount:
+        one = _one_update(settlement.kind, tuple(values), is_with_writes)  # type: ignore[arg-type] # a class
+        if connection.execute(one, {f"new_{name}": value for name, value in values.items()} | fence).rowcount:
             settled.add(settlement.job_id)
     return settled
+
+
+def _by_log_count(settlements: Sequence[Settlement]) -> dict[int | None, list[Settlement]]:
+    """The plain completions, those with the same number of lines together: they share one statement."""
+    alike: dict[int | None, list[Settlement]] = {}
+    for settlement in settlements:
+        if settlement.is_plain:
+            alike.setdefault(settlement.log_count, []).append(settlement)
+    return alike
 
 
 def _lock(connection: Connection, settlements: Sequence[Settlement]) -> None:
@@ -58,8 +69,8 @@ def _rows_in_order(is_loss: bool) -> Select[int]:
     return select(func.count()).select_from(rows.subquery())  # that many ids would take longer to read than to lock
 
 
-@lru_cache(maxsize=2)
-def _plain_update(dialect: str) -> ReturningUpdate[str]:
+@lru_cache(maxsize=4)
+def _plain_update(dialect: str, has_lines: bool) -> ReturningUpdate[str]:
     """Complete many jobs. A claim_id belongs to one claim of one job, so the two lists cannot match across jobs."""
     return (
         update(JOBS)
@@ -68,7 +79,7 @@ def _plain_update(dialect: str) -> ReturningUpdate[str]:
             is_one_of(JOBS.c.claim_id, "claims", dialect),
             JOBS.c.state == JobState.RUNNING,
         )
-        .values(_new_state(Completed))
+        .values(_new_state(Completed) | ({"log_count": bindparam("count", type_=Integer)} if has_lines else {}))
         .returning(lean(JOBS.c.job_id, dialect))
     )
 
