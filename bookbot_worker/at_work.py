@@ -38,6 +38,7 @@ class AtWork:
         self._grace = grace
         self._running: dict[str, Attempt] = {}
         self._finished: deque[tuple[Attempt, Outcome | None]] = deque()
+        self._ended = 0
         self._leaked: dict[str, Attempt] = {}
         self._returned: deque[Attempt] = deque()
         self._look_at = float("inf")
@@ -47,10 +48,23 @@ class AtWork:
         """How many slots are in use: running, finished and not settled, or lost to a thread that does not stop."""
         return len(self._running) + len(self._leaked)
 
+    def free(self, slots: int) -> int:
+        """How many more attempts `slots` threads can take: those that wait to be settled need none.
+
+        But of those there may be as many as slots: while they cannot be settled, no more are claimed.
+        """
+        with self._lock:
+            return min(slots - len(self) + self._ended, 2 * slots - len(self))
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing is left to settle."""
         return not self._running
+
+    @property
+    def has_ends(self) -> bool:
+        """Whether `settle_finished` has something to do."""
+        return bool(self._finished or self._returned)
 
     @property
     def leaked(self) -> int:
@@ -60,7 +74,8 @@ class AtWork:
     @property
     def runs_a_suspect(self) -> bool:
         """Whether one of the jobs has lost its worker so often that it may be the cause."""
-        return any(attempt.is_suspect for attempt in self._running.values())
+        with self._lock:
+            return any(attempt.is_suspect for attempt in self._running.values())
 
     def add(self, attempts: Iterable[Attempt]) -> None:
         """These are about to run."""
@@ -70,14 +85,15 @@ class AtWork:
                 self._look_at = min(self._look_at, attempt.opened_at + attempt.job_type.timeout.total_seconds())
 
     def finish(self, attempt: Attempt, outcome: Outcome | None) -> None:
-        """The attempt ended; `outcome` is what is left to settle, None where its slot settled it. From any thread."""
-        self._finished.append((attempt, outcome))
-        self._wake()
+        """The attempt ended; `outcome` is what is left to settle, None where its slot settled it. From any thread.
+
+        Wakes nobody: the slots say when there is something to look at.
+        """
+        self._put(attempt, outcome)
 
     def came_back(self, attempt: Attempt) -> None:
         """The thread of an attempt that was fenced out has ended after all. From any thread."""
         self._returned.append(attempt)
-        self._wake()
 
     def settle_finished(self, engine: Engine, log_writer: LogWriter) -> bool:
         """Free the slots of finished attempts, and settle those that are not settled yet in one transaction.
@@ -105,7 +121,10 @@ class AtWork:
             error = group.refused.get(attempt.job_id)
             if error is not None and not attempt.is_bare:
                 is_first = not isinstance(outcome, Errored)
+                with self._lock:
+                    self._ended -= 1
                 self.finish(attempt, attempt.could_not_be_saved(error) if is_first else attempt.stripped(error))
+                self._wake()
                 continue
             _report(attempt, outcome, group)
             self._forget(attempt, log_writer)
@@ -192,12 +211,18 @@ class AtWork:
         log.error("job.fenced_out", job_id=attempt.job_id, reason=attempt.stop.reason)
         attempt.fence()
         self._leaked[attempt.claim_id] = attempt
-        self._finished.append((attempt, _without_its_work(attempt)))
+        self._put(attempt, _without_its_work(attempt))
         self._wake()
+
+    def _put(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        with self._lock:
+            self._ended += 1
+        self._finished.append((attempt, outcome))
 
     def _forget(self, attempt: Attempt, log_writer: LogWriter) -> None:
         with self._lock:
             self._running.pop(attempt.claim_id, None)
+            self._ended -= 1
         log_writer.forget(attempt.job_log)
 
 

@@ -30,7 +30,7 @@ class StopToken:
     def __init__(self) -> None:
         self.reason: StopReason | None = None
         self.fired_at = 0.0
-        self._fired = threading.Event()
+        self._fired: threading.Event | None = None  # made for who waits: it takes longer than all the rest
         self._lock = threading.Lock()
         self._closers: list[Callable[[], object]] = []
 
@@ -41,7 +41,9 @@ class StopToken:
                 return
             self.fired_at, self.reason = boot_clock(), reason
             closers, self._closers = self._closers, []
-        self._fired.set()
+            fired = self._fired
+        if fired is not None:
+            fired.set()
         for close in closers:  # job code: it may block, and the loop must not
             with contextlib.suppress(RuntimeError):  # no thread to be had: the job is given up when its grace is over
                 threading.Thread(target=_close, args=(close,), name="closes-on-stop", daemon=True).start()
@@ -53,7 +55,10 @@ class StopToken:
 
     def wait(self, duration: timedelta) -> None:
         """Pause; raises JobCancelled as soon as the token fires."""
-        self._fired.wait(duration.total_seconds())
+        with self._lock:
+            self.check()
+            fired = self._fired = self._fired or threading.Event()
+        fired.wait(duration.total_seconds())
         self.check()
 
     @contextmanager

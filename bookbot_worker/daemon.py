@@ -4,6 +4,7 @@ To add a job type: declare it in the catalogue, write its class, register it in 
 of your own named in BOOKBOT_JOBS, whose `register(processor)` is called here).
 """
 
+import gc
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -81,6 +82,7 @@ def run_worker(settings: Settings, leave: Callable[[int], NoReturn], *, until_em
     """
     processor = build_processor(settings)
     last_resort = LastResort()
+    _spare_the_collector()
 
     def stop() -> None:
         processor.request_stop()
@@ -93,3 +95,14 @@ def run_worker(settings: Settings, leave: Callable[[int], NoReturn], *, until_em
             leave(processor.exit_code)
     finally:
         last_resort.disarm()
+
+
+def _spare_the_collector() -> None:
+    """What is loaded by now stays for good: the garbage collector need not look through it again and again.
+
+    A batch of jobs is some thousand objects that go as they came, by their reference counts; cycles are rare. Together
+    this is a fifth of the time of a job that does nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 10)

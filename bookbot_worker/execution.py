@@ -28,6 +28,7 @@ from bookbot_worker.outcomes import (
     Snooze,
     keeps_writes,
 )
+from bookbot_worker.process_identity import own_pid
 from bookbot_worker.retry import after_retry
 from bookbot_worker.telemetry.joblog import as_text, json_copy
 from shared.errors import BookbotError
@@ -56,7 +57,7 @@ def execute(attempt: Attempt) -> Outcome:
 
 def _leave_if_this_is_a_copy(attempt: Attempt) -> None:
     """Job code has forked, and this is the child: what it would send goes over its parent's connections."""
-    if os.getpid() != attempt.pid:
+    if own_pid() != attempt.pid:
         os._exit(0)
 
 

@@ -36,10 +36,10 @@ READS_KEPT = 500
 
 
 class Rule:
-    """The golden rule for one attempt: whether it is lifted, and whether it was broken."""
+    """The golden rule for one attempt: whether it is lifted, and whether it was broken. `database`: its `place`."""
 
-    def __init__(self, database: URL, before_write: Callable[[], None]) -> None:
-        self.database = place(database)
+    def __init__(self, database: tuple[object, ...], before_write: Callable[[], None]) -> None:
+        self.database = database
         self.before_write = before_write
         self.wrote = False
         self.violation: GoldenRuleViolation | None = None

@@ -11,9 +11,12 @@ MARGIN = 0.25
 """The part of the lease that is not relied on: an answer may have been under way for as long."""
 
 
+_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
 def boot_clock() -> float:
     """Seconds since the machine started, its sleep included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
 
 
 class Lease:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from bookbot_worker.aside import Aside
 from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.condition import Condition
@@ -69,7 +70,8 @@ class Parts:
         self._ledger_engine = make_engine(settings, application=name, pool_size=LEDGER_CONNECTIONS, spare=0)
         self.desk = None if llm is None else Desk(llm, self._ledger_engine, settings)
         self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
-        self.slots: Slots[Attempt] = Slots(settings.concurrency, work)
+        self.slots: Slots[Attempt] = Slots(settings.concurrency, work, condition.wake)
+        self.aside = Aside()
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
         self._beat_engine = _beat_engine(settings, name, lease)
         worker = describe_worker(self.worker_id, settings, self.claimant.job_types)
@@ -102,11 +104,13 @@ class Parts:
         self.rescuer.start()
         self._supervisor.start()
         self.log_writer.start()
+        self.aside.start()
         return change_hints(self.engine)
 
     def stop(self) -> None:
         """Let threads end and close every connection; the heartbeat last, so that nobody rescues what we give back."""
         self.slots.close()
+        self.aside.stop()
         self.rescuer.stop()
         self._supervisor.stop()
         self.log_writer.stop()

@@ -45,3 +45,17 @@ def _stat(pid: int) -> tuple[str, str]:
     """State and start (clock ticks since boot) of a process: fields 3 and 22 of its stat, see proc(5)."""
     fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return fields[0], fields[19]
+
+
+def own_pid() -> int:
+    """The pid of this process, without asking the system each time (10 µs on some machines)."""
+    return _own_pid
+
+
+def _note_own_pid() -> None:
+    global _own_pid
+    _own_pid = os.getpid()
+
+
+_own_pid = os.getpid()
+os.register_at_fork(after_in_child=_note_own_pid)

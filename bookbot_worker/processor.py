@@ -90,7 +90,7 @@ class JobProcessor(InBackground):
         try:
             while not self._must_end:
                 delay = self.cycle()
-                if until_empty and self._at_work.is_idle and self._is_empty():
+                if until_empty and self._is_empty():
                     break
                 self._sleep(delay)
         finally:
@@ -103,24 +103,23 @@ class JobProcessor(InBackground):
         log.info("worker.started", worker_id=self.parts.worker_id, concurrency=self.settings.concurrency)
 
     def cycle(self) -> float:
-        """One turn: settle what has finished, heed the beat, fill the free slots. Returns the seconds to wait."""
+        """One turn: heed the beat, settle what has finished and fill the free slots. Returns the seconds to wait."""
         self.condition.turn_begins()
         if self.condition.heeds_pause():
             self.parts.heartbeat.nudge()
         try:
-            has_settled = self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
             has_heard = self._heed_beat()
             self._pass_on_cancels()
-            claimed = self._claim()
+            with self.parts.aside.doing(self._settle, needed=self._at_work.has_ends) as has_settled:
+                claimed = self._claim()
+                self._at_work.add(claimed)
+                self.parts.slots.give(claimed)
         except SQLAlchemyError as error:
             delay = self._outage.note(error)
             self.wakeup.listen_anew()
         else:
-            if has_settled or has_heard or claimed:
+            if has_settled.result() or has_heard or claimed:
                 self._outage.note_end()
-            busy = len(self._at_work)
-            self._at_work.add(claimed)
-            self.parts.slots.give(claimed, busy)
             delay = self.settings.poll_seconds
         self._take_stock()
         self.condition.turn_ends()
@@ -157,8 +156,11 @@ class JobProcessor(InBackground):
 
     # The steps of the loop
 
+    def _settle(self) -> bool:
+        return self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
+
     def _claim(self) -> list[Attempt]:
-        free = self.parts.slots.size - len(self._at_work)
+        free = self._at_work.free(self.parts.slots.size)
         if free <= 0 or self._must_end or self.condition.is_paused or not self.lease.is_trusted:
             return []
         jobs = claim(self.parts.engine, self.parts.claimant, free, runs_a_suspect=self._at_work.runs_a_suspect)
@@ -210,7 +212,7 @@ class JobProcessor(InBackground):
             self._next_look_for_cancels = 0.0
 
     def _is_empty(self) -> bool:
-        return self._until_empty.is_reached(self.parts.engine, self.parts.claimant)
+        return self._at_work.is_idle and self._until_empty.is_reached(self.parts.engine, self.parts.claimant)
 
     # The end
 
@@ -228,7 +230,7 @@ class JobProcessor(InBackground):
 
     def _give_back_running(self) -> None:
         try:
-            self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
+            self._settle()
             self._at_work.give_back(self.parts.engine)
         except SQLAlchemyError as error:
             self._outage.note(error)

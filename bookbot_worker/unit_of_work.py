@@ -15,21 +15,28 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
-from bookbot_worker.golden_rule import GUARDED, Rule, rule_in_force
+from bookbot_worker.golden_rule import GUARDED, Rule, place, rule_in_force
 from bookbot_worker.job_session import JobSession
 from shared.database import SQLITE_BEGIN, is_postgresql
+
+_PLACE = "bookbot_place"
+"""Execution option: where the database is, found out once; a job may change the directory a path is relative to."""
 
 
 def guarded(engine: Engine) -> Engine:
     """`engine` for jobs: the same pool; the sessions of attempts bring the golden rule."""
-    return engine.execution_options(**{SQLITE_BEGIN: "DEFERRED"})
+    return engine.execution_options(**{SQLITE_BEGIN: "DEFERRED", _PLACE: place(engine.url)})
+
+
+def _to_nobody(_text: str) -> None:
+    """Who would be warned has ended."""
 
 
 class UnitOfWork:
     """One attempt's session, made on first use. Belongs to the thread that runs the job."""
 
     def __init__(self, engine: Engine, *, before_write: Callable[[], None], warn: Callable[[str], object]) -> None:
-        self.rule = Rule(engine.url, before_write)
+        self.rule = Rule(engine.get_execution_options().get(_PLACE) or place(engine.url), before_write)
         self._engine = engine
         self._warn = warn
         self._session: JobSession | None = None
@@ -116,6 +123,9 @@ class UnitOfWork:
         and would return it to the pool with the transaction open, for the next job to commit.
         """
         self.rule.expire()  # a thread of the job's that lives on would hold what it is given for ever
+        self._warn = (
+            _to_nobody  # else the attempt and its unit would hold each other, for the garbage collector to find
+        )
         if self._session is None:
             return
         session, self._session = self._session, None

@@ -21,8 +21,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import ColumnElement, Connection, Engine, any_, bindparam, create_engine, event, make_url, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.orm import Session
@@ -169,17 +168,6 @@ def announce_jobs(connection: Connection) -> None:
     """Tell listening workers, at commit, that there is something to look at (inserts are told by a trigger)."""
     if is_postgresql(connection):
         connection.execute(text(f"SELECT pg_notify('{JOBS_CHANNEL}', '')"))
-
-
-def is_one_of(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
-    """`column` is in the list bound as `name`.
-
-    One array parameter on PostgreSQL, so that the statement stays the same, and prepared, whatever the length; an
-    expanding IN on SQLite.
-    """
-    if dialect == "postgresql":
-        return column == any_(bindparam(name, type_=ARRAY(column.type)))
-    return column.in_(bindparam(name, expanding=True))
 
 
 def is_postgresql(bound: Connection | Engine) -> bool:

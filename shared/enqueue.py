@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from shared.bulk import insert_rows
 from shared.database import is_postgresql, joined
 from shared.dependents import add_dependencies
 from shared.errors import InvalidInput
@@ -110,7 +111,7 @@ def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -
             target.flush()
             for is_timed in (False, True):  # one statement has one set of columns
                 if part := [row for row in plain if ("run_at" in row) is is_timed]:
-                    target.connection().execute(insert(JOBS), part)
+                    insert_rows(target.connection(), JOBS, part)
         jobs = [added.get(row["job_id"]) or _insert_unique(target, row) for _, row in rows]
         stored = {row["job_id"]: job.job_id for (_, row), job in zip(rows, jobs, strict=True)}
         fresh = [(job, new) for (new, row), job in zip(rows, jobs, strict=True) if job.job_id == row["job_id"]]

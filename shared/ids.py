@@ -4,11 +4,14 @@ Fencing tokens are random instead (`db_random_id`): numbers and sequences can re
 """
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Uuid
+from sqlalchemy import ColumnElement, Dialect, Text, Uuid, any_, bindparam, cast, func
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator
 from uuid_utils.compat import uuid7
 
 from shared.errors import InvalidInput
@@ -45,3 +48,32 @@ def _random_id(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ARG001
 @compiles(db_random_id, "sqlite")
 def _random_id_sqlite(element: Any, compiler: Any, **kw: Any) -> str:  # noqa: ARG001
     return "lower(hex(randomblob(16)))"
+
+
+class _Joined(TypeDecorator[Sequence[str]]):
+    """Ids with commas between."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[str] | None, dialect: Dialect) -> str:  # noqa: ARG002
+        return ",".join(value or ())
+
+
+def is_one_of(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
+    """`column`, which holds ids, is in the list bound as `name`.
+
+    One parameter on PostgreSQL, so that the statement stays the same, and prepared, whatever the length; and one text,
+    because the driver takes 0.5 ms to write an array of 200. An expanding IN on SQLite.
+    """
+    if dialect == "postgresql":
+        ids = func.string_to_array(bindparam(name, type_=_Joined()), ",")
+        return column == any_(cast(ids, ARRAY(column.type)))
+    return column.in_(bindparam(name, expanding=True))
+
+
+def lean(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
+    """A column to select, an id as text: the driver would make an object of it, to be a string again (2 µs)."""
+    if dialect == "postgresql" and isinstance(column.type, Uuid):
+        return cast(column, Text).label(column.name)
+    return column

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Float, Integer, Select, Update, bindparam, case, null, select, true, update
+from sqlalchemy import Connection, Float, Integer, Select, Update, bindparam, case, func, null, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.elements import ColumnElement
 
 from bookbot_worker.outcomes import Cancelled, Completed, Errored, Failed, Postponed
 from bookbot_worker.queue.settlement import Settlement
 from shared.clock import db_now, db_now_plus
-from shared.database import is_one_of, is_postgresql
+from shared.database import is_postgresql
+from shared.ids import is_one_of, lean
 from shared.models import JOBS
 from shared.states import JobState
 
@@ -25,18 +26,29 @@ def write_states(connection: Connection, settlements: Sequence[Settlement], *, i
     settled: set[str] = set()
     if is_postgresql(connection):
         _lock(connection, settlements)
-    if plain := [settlement for settlement in settlements if settlement.is_plain]:
+    for log_count, plain in _by_log_count(settlements).items():
         fences = {"job_ids": [item.job_id for item in plain], "claims": [item.claim_id for item in plain]}
-        settled.update(connection.scalars(_plain_update(connection.dialect.name), fences))
+        has_lines = log_count is not None
+        statement = _plain_update(connection.dialect.name, has_lines)
+        settled.update(connection.scalars(statement, fences | ({"count": log_count} if has_lines else {})))
     for settlement in sorted(settlements, key=lambda item: item.job_id):
         if settlement.is_plain:
             continue
         values = _values(settlement)
         fence = {"job": settlement.job_id, "claim": settlement.claim_id}
-        statement = _one_update(settlement.kind, tuple(values), is_with_writes)  # type: ignore[arg-type] # a class
-        if connection.execute(statement, {f"new_{name}": value for name, value in values.items()} | fence).rowcount:
+        one = _one_update(settlement.kind, tuple(values), is_with_writes)  # type: ignore[arg-type] # a class
+        if connection.execute(one, {f"new_{name}": value for name, value in values.items()} | fence).rowcount:
             settled.add(settlement.job_id)
     return settled
+
+
+def _by_log_count(settlements: Sequence[Settlement]) -> dict[int | None, list[Settlement]]:
+    """The plain completions, those with the same number of lines together: they share one statement."""
+    alike: dict[int | None, list[Settlement]] = {}
+    for settlement in settlements:
+        if settlement.is_plain:
+            alike.setdefault(settlement.log_count, []).append(settlement)
+    return alike
 
 
 def _lock(connection: Connection, settlements: Sequence[Settlement]) -> None:
@@ -51,13 +63,14 @@ def _lock(connection: Connection, settlements: Sequence[Settlement]) -> None:
 
 
 @lru_cache(maxsize=2)
-def _rows_in_order(is_loss: bool) -> Select[str]:
+def _rows_in_order(is_loss: bool) -> Select[int]:
     listed = is_one_of(JOBS.c.job_id, "job_ids", "postgresql")
-    return select(JOBS.c.job_id).where(listed).order_by(JOBS.c.job_id).with_for_update(key_share=not is_loss)
+    rows = select(JOBS.c.job_id).where(listed).order_by(JOBS.c.job_id).with_for_update(key_share=not is_loss)
+    return select(func.count()).select_from(rows.subquery())  # that many ids would take longer to read than to lock
 
 
-@lru_cache(maxsize=2)
-def _plain_update(dialect: str) -> ReturningUpdate[str]:
+@lru_cache(maxsize=4)
+def _plain_update(dialect: str, has_lines: bool) -> ReturningUpdate[str]:
     """Complete many jobs. A claim_id belongs to one claim of one job, so the two lists cannot match across jobs."""
     return (
         update(JOBS)
@@ -66,8 +79,8 @@ def _plain_update(dialect: str) -> ReturningUpdate[str]:
             is_one_of(JOBS.c.claim_id, "claims", dialect),
             JOBS.c.state == JobState.RUNNING,
         )
-        .values(_new_state(Completed))
-        .returning(JOBS.c.job_id)
+        .values(_new_state(Completed) | ({"log_count": bindparam("count", type_=Integer)} if has_lines else {}))
+        .returning(lean(JOBS.c.job_id, dialect))
     )
 
 

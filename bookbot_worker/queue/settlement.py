@@ -33,6 +33,5 @@ class Settlement:
 
     @property
     def is_plain(self) -> bool:
-        """Completed with nothing to say: many of these share one statement."""
-        has_news = self.lines or self.log_count is not None or self.progress or self.result is not None
-        return isinstance(self.outcome, Completed) and not has_news
+        """Completed with nothing to say but its lines: many of these share one statement."""
+        return isinstance(self.outcome, Completed) and self.progress is None and self.result is None

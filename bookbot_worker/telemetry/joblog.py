@@ -41,7 +41,16 @@ class LogLine:
 
     def row(self) -> dict[str, Any]:
         """The columns of `job_logs`."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {
+            "job_id": self.job_id,
+            "claim_id": self.claim_id,
+            "attempt": self.attempt,
+            "seq": self.seq,
+            "level": self.level,
+            "message": self.message,
+            "props": self.props,
+            "created_at": self.created_at,
+        }
 
 
 class DatabaseTime:

@@ -9,13 +9,11 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import Connection, Engine, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from bookbot_worker.telemetry.joblog import JobLog, LogLine
-from shared.database import is_postgresql
-from shared.models import Job
-from shared.models import JobLog as JobLogRow
+from shared.bulk import insert_rows
+from shared.models import JOB_LOGS, Job
 from shared.states import JobState
 
 log = structlog.get_logger()
@@ -84,9 +82,7 @@ class LogWriter:
 
 def insert_lines(connection: Connection, lines: list[LogLine]) -> None:
     """Insert lines; those stored already (a commit in doubt) are left alone."""
-    if lines:
-        dialect = postgresql if is_postgresql(connection) else sqlite
-        connection.execute(dialect.insert(JobLogRow).on_conflict_do_nothing(), [line.row() for line in lines])
+    insert_rows(connection, JOB_LOGS, [line.row() for line in lines], skips_known=True)
 
 
 def _store(connection: Connection, taken: list[Taken]) -> None:

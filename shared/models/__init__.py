@@ -9,6 +9,7 @@ from shared.models.workers import Queue, Schedule, SchemaInfo, Worker
 BOOKS = Base.metadata.tables["books"]
 CHUNKS = Base.metadata.tables["chunks"]
 JOBS = Base.metadata.tables["jobs"]
+JOB_LOGS = Base.metadata.tables["job_logs"]
 """The tables themselves, for the engine's statements: it writes rows, not objects."""
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "CHUNK_TYPES",
     "IS_RUNNING",
     "JOBS",
+    "JOB_LOGS",
     "SUSPECT_AFTER",
     "Base",
     "Book",

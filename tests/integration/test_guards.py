@@ -79,7 +79,7 @@ def test_only_what_still_waits_is_started(engine: Engine) -> None:
     claimant = Claimant(new_id(), (declare(Plain),))
     (job,) = claim(engine, claimant, 1)
     with engine.begin() as connection:
-        assert _start(connection, claimant, [job_id]) == []
+        assert _start(connection, claimant, [job_id]) == {}
     assert (row(engine, job_id).claim_id, row(engine, job_id).attempt) == (job.claim_id, 1)
 
 

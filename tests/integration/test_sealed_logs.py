@@ -14,7 +14,7 @@ from tests.support.running import declare, processor_for, running
 pytestmark = pytest.mark.integration
 
 LINES = 3
-JOBS = 500
+JOBS = 2000
 
 UNSEALED = text(
     "SELECT count(*) FROM jobs LEFT JOIN"

@@ -77,7 +77,7 @@ PARTING: tuple[Guard, ...] = (
         "forked-copy-leaves",
         "what the copy sends goes over its parent's connections",
         "tests/faults/test_harmful_jobs.py::test_the_copy_of_a_worker_that_a_job_forked_does_not_run_on",
-        ("bookbot_worker/execution.py", "    if os.getpid() != attempt.pid:\n", "    if os.getpid() < 0:\n"),
+        ("bookbot_worker/execution.py", "    if own_pid() != attempt.pid:\n", "    if own_pid() < 0:\n"),
     ),
     guard(
         "io-deadline",

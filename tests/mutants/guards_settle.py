@@ -34,8 +34,8 @@ SETTLING: tuple[Guard, ...] = (
         IN_A_GROUP,
         (
             STATES,
-            "            JOBS.c.state == JobState.RUNNING,\n        )\n        .values(_new_state(Completed))",
-            "        )\n        .values(_new_state(Completed))",
+            "            JOBS.c.state == JobState.RUNNING,\n        )\n        .values(_new_state(Completed)",
+            "        )\n        .values(_new_state(Completed)",
         ),
     ),
     guard(
