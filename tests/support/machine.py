@@ -1,8 +1,8 @@
 """A machine with a real systemd: booted over this machine's own root, of which it sees a copy that is gone with it.
 
 Needs root, Linux and systemd-nspawn (Debian: systemd-container, dbus). The network is this machine's, so that a
-PostgreSQL on 127.0.0.1 outside is reachable inside. The mount that shows our root lives in a mount namespace of its own:
-nothing that is cleaned up outside can reach through it.
+PostgreSQL on 127.0.0.1 outside is reachable inside. The mount that shows our root lives in a mount namespace of its
+own: nothing that is cleaned up outside can reach through it.
 """
 
 import json
@@ -59,6 +59,7 @@ class Machine:
 
     def __init__(self, folder: Path, binds: Mapping[Path, str]) -> None:
         self.log = folder / "boot.log"
+        self.leader = 0
         (folder / "root").mkdir()
         target = folder / "bench.target"
         target.write_text(TARGET)
@@ -68,8 +69,11 @@ class Machine:
         place = [f"--directory={folder / 'root'}", *options, "systemd.unit=bench.target"]
         with self.log.open("wb") as log:
             self._nspawn = spawn([*command, *place], stdout=log, stderr=log)
-        self.leader = eventually(self._find_leader)
-        eventually(lambda: self.run("systemctl", "is-system-running", check=False) in ("running", "degraded"))
+        try:
+            eventually(self._has_booted)
+        except BaseException:
+            kill_group(self._nspawn)
+            raise
 
     def run(self, *command: str, check: bool = True, text: str | None = None) -> str:
         """Run a command inside, with `text` as its input; returns what it said on stdout."""
@@ -108,11 +112,13 @@ class Machine:
         self.run("systemctl", "poweroff", "--force", "--force", check=False)
         kill_group(self._nspawn)
 
-    def _find_leader(self) -> int | None:
+    def _has_booted(self) -> bool:
+        """The first child of nspawn only sets the scene; its place is taken by the machine's first process."""
+        assert self._nspawn.poll() is None, self.log.read_text()
         nspawn = self._nspawn.pid
         children = Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split()
-        assert self._nspawn.poll() is None, self.log.read_text()
-        return int(children[0]) if children else None
+        self.leader = int(children[0]) if children else 0
+        return bool(children) and self.run("systemctl", "is-system-running", check=False) in ("running", "degraded")
 
 
 def units() -> Sequence[Path]:
