@@ -16,7 +16,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-inside() { nsenter --target "$(cat "/proc/$nspawn/task/$nspawn/children")" --all -- "$@"; }
+inside() { nsenter --target "$(tr -d " " < "/proc/$nspawn/task/$nspawn/children")" --all -- "$@"; }
 
 # A command as the administrator of the machine would type it. What a pipe hides (| tail -3) is hidden here too.
 try() {
