@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo run test lint faults mutants bench clean
+.PHONY: help demo run test lint faults systemd mutants bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -37,6 +37,9 @@ test: lint ## the whole suite, on SQLite and a real PostgreSQL
 
 faults: $(VENV)/installed-test ## every fault case, also those that take minutes; ARGS="--seed N" replays one
 	$(BIN)/pytest tests/faults --all-faults --timeout 1200 $(ARGS)
+
+systemd: $(VENV)/installed-test ## boot a real systemd and try the units in it; as root, with systemd-container
+	$(BIN)/pytest tests/acceptance/test_systemd_boot.py --systemd --timeout 300 $(ARGS)
 
 mutants: $(VENV)/installed-test ## remove each guard in turn and see its test fail
 	$(BIN)/python -m tests.mutants.run $(ARGS)

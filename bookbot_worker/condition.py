@@ -15,7 +15,11 @@ log = structlog.get_logger()
 
 
 class Condition:
-    """Kept by the loop, read by everybody. `stuck_after`: seconds after which a turn of the loop counts as hung."""
+    """Kept by the loop, read by everybody. `stuck_after`: seconds after which a turn of the loop counts as hung.
+
+    `on_turn` is called by the loop at the end of every turn, thousands of times a second, and when it begins to drain;
+    `longest_sleep`: seconds it may sleep between two turns, for who has to hear of one in time.
+    """
 
     def __init__(self, lease: Lease, wake: Callable[[], None], stuck_after: float) -> None:
         self.wake = wake
@@ -27,7 +31,9 @@ class Condition:
         self.busy = 0
         self.leaked = 0
         self.lease = lease
-        self._stuck_after = stuck_after
+        self.stuck_after = stuck_after
+        self.longest_sleep = float("inf")
+        self.on_turn: Callable[[], None] = _nobody_listens
         self._turning_since: float | None = None
         self._told: str | None = None
 
@@ -59,12 +65,18 @@ class Condition:
     def turn_ends(self) -> None:
         """The loop sleeps from now on."""
         self._turning_since = None
+        self.on_turn()
+
+    def drains(self) -> None:
+        """Nothing more is claimed; what runs may finish."""
+        self.is_draining = True
+        self.on_turn()
 
     @property
     def is_stuck(self) -> bool:
         """Whether one turn of the loop has taken longer than any turn should."""
         since = self._turning_since
-        return since is not None and self.lease.clock() - since > self._stuck_after
+        return since is not None and self.lease.clock() - since > self.stuck_after
 
     def trouble(self) -> str | None:
         """Why this worker can do no work, in one sentence; None while it can."""
@@ -99,3 +111,7 @@ class Condition:
     def status(self) -> dict[str, Any]:
         """Figures for the health page."""
         return {"state": self.state, "slots": self.slots, "busy": self.busy, "leaked": self.leaked}
+
+
+def _nobody_listens() -> None:
+    """Unless a supervisor of the process wants to hear of turns."""

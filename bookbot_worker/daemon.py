@@ -18,6 +18,7 @@ from bookbot_worker.last_resort import LastResort
 from bookbot_worker.llm.choose import author_for
 from bookbot_worker.processor import JobProcessor
 from bookbot_worker.signals import listening
+from bookbot_worker.telemetry.systemd import tell_systemd
 from shared.errors import BookbotError, ConfigurationError
 from shared.job_types import import_setting
 from shared.settings import Settings, load_settings
@@ -81,6 +82,7 @@ def run_worker(settings: Settings, leave: Callable[[int], NoReturn], *, until_em
     time, and while it still listens: a late signal must not become what the process has died of.
     """
     processor = build_processor(settings)
+    tell_systemd(processor.condition)
     last_resort = LastResort()
     _spare_the_collector()
 

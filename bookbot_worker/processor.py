@@ -128,7 +128,7 @@ class JobProcessor(InBackground):
     def shutdown(self) -> None:
         """Let running jobs finish for the drain time, then give them back, and let go of everything."""
         log.info("worker.stopping", running=len(self._at_work))
-        self.condition.is_draining = True
+        self.condition.drains()
         self.parts.heartbeat.nudge()
         self._drain()
         self._leaving.set()
@@ -208,7 +208,7 @@ class JobProcessor(InBackground):
         return bool(self.stop_requests or self.exit_code)
 
     def _sleep(self, seconds: float) -> None:
-        if self.wakeup.wait(seconds):
+        if self.wakeup.wait(min(seconds, self.condition.longest_sleep)):
             self._next_look_for_cancels = 0.0
 
     def _is_empty(self) -> bool:

@@ -12,7 +12,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 
 from shared.errors import ConfigurationError
 
-CREDENTIALS = {"llm_api_key": "llm-api-key"}
+CREDENTIALS = {"database_url": "database-url", "llm_api_key": "llm-api-key", "web_token": "web-token"}
 """The file in `$CREDENTIALS_DIRECTORY` for each setting that may come from there."""
 
 

@@ -1,4 +1,4 @@
-"""The process log: structlog to stderr, for people on a terminal, JSON for journald.
+"""The process log: structlog to stderr, for people on a terminal, JSON elsewhere; to the journal where stderr is one.
 
 Events, not sentences. The names in use:
 
@@ -39,6 +39,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from bookbot_worker.telemetry.journal import Journal, leads_to_journal
 from shared.settings import Settings
 from shared.text import visible
 
@@ -46,17 +47,19 @@ from shared.text import visible
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     """Send structured events to `stream` (stderr) in the format and from the level the settings ask for."""
     target = stream or sys.stderr
+    lines = _Lines(target)
+    journal = Journal(lines.msg) if settings.log_format == "auto" and leads_to_journal(target) else None
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not target.isatty())
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    on_stream: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info if as_json else _harmless,
-            renderer,
+            on_stream if journal is None else journal.render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
-        logger_factory=lambda *_: _Lines(target),
+        logger_factory=lambda *_: lines if journal is None else journal,
         cache_logger_on_first_use=False,
     )
 

@@ -53,6 +53,7 @@ class DurableServer:
         self.home = home
         self.port = free_port()
         self.log = home.path / "server.log"
+        self.addresses = "127.0.0.1"
         self._process: subprocess.Popen[bytes] | None = None
         self._open = contextlib.ExitStack()
 
@@ -66,10 +67,19 @@ class DurableServer:
     def start(self, seconds: float = 30.0) -> None:
         """Start and wait until it answers. Raises Refused where it ends instead, as it does beside old backends."""
         address = [part for setting in self.home.listening_on(self.port) for part in ("-c", setting)]
+        address += ["-c", f"listen_addresses={self.addresses}"]
         command = [*self.home.prefix, str(self.home.programs / "postgres"), "-D", str(self.home.data), *address]
         with self.log.open("ab") as log:
             self._process = spawn(command, stdout=log, stderr=log, cwd=self.home.path)
         eventually(self._answers, seconds)
+
+    def listen_also_on(self, address: str, network: str) -> None:
+        """Serve another network too, after a restart; everybody on it may do everything."""
+        with (self.home.data / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
+        self.addresses = f"127.0.0.1,{address}"
+        self.stop()
+        self.start()
 
     def restart(self, seconds: float = 30.0) -> None:
         """Start after a kill, again and again until the processes left over have ended and it is let in."""

@@ -24,17 +24,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options, of every run."""
     group = parser.getgroup("faults")
     group.addoption("--all-faults", action="store_true", help="also run the fault tests that take minutes")
+    group.addoption("--systemd", action="store_true", help="also boot a machine with systemd and try the units in it")
     group.addoption("--seed", type=int, help="replay a fault test whose failure has named this number")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow ones out, unless asked for."""
-    if config.getoption("--all-faults"):
-        return
-    slow = [item for item in items if item.get_closest_marker("slow_faults")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+    """Leave the slow ones out, and those that need a machine of their own, unless asked for."""
+    for marker, option in (("slow_faults", "--all-faults"), ("systemd", "--systemd")):
+        if config.getoption(option):
+            continue
+        if left_out := [item for item in items if item.get_closest_marker(marker)]:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)
