@@ -88,6 +88,7 @@ def _waiting(session: Session, now: datetime) -> tuple[dict[str, dict[str, Any]]
 
 
 def _is_blocked() -> ColumnElement[bool]:
+    """Not as EXISTS: PostgreSQL would answer that for all jobs at once, by reading the whole table."""
     needed = aliased(Job)
     is_not_done = or_(
         needed.state.not_in(TERMINAL),
@@ -96,7 +97,9 @@ def _is_blocked() -> ColumnElement[bool]:
     return (
         select(1)
         .where(JobDependency.job_id == Job.job_id, needed.job_id == JobDependency.depends_on_job_id, is_not_done)
-        .exists()
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None)
     )
 
 

@@ -58,6 +58,7 @@ CATCHES_EVERYTHING = {
     "bookbot_worker/maintenance/service.py:_run": "one bad turn must not end a service",
     "bookbot_worker/cancellation.py:closing": "looked at and raised again",
     "bookbot_worker/telemetry/health.py:readiness": "a broken worker still answers, with the kind of its fault",
+    "bookbot_worker/telemetry/health.py:page": "the same",
     "bookbot_worker/cancellation.py:_close": "what a job gave to be closed is job code",
     "bookbot_worker/severing.py:cut_off": "a connection in use by another thread can be in any state",
     "bookbot_worker/telemetry/joblog.py:json_copy": "what a job logs may be its own subclass of dict",
