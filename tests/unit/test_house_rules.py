@@ -33,6 +33,7 @@ ENDS_TRANSACTIONS = {
     "bookbot_worker/driver_guard.py": "guards these methods on the driver's connection",
     "bookbot_worker/cuttable_sqlite.py": "the same methods, one thread at a time",
     "bookbot_worker/cli/database.py": "the one writing session of a command",
+    "bookbot_worker/testing/performing.py": "the rows a test begins with",
     "bookbot_web/database.py": "the one writing session of a request",
     "shared/database.py": "enqueue and control for callers that bring no session",
     "shared/schema.py": "the migration's one transaction",
