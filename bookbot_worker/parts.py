@@ -11,6 +11,7 @@ from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.condition import Condition
 from bookbot_worker.driver_guard import guard_driver
+from bookbot_worker.execution import execute
 from bookbot_worker.jobs.job_llm import Desk
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import Lease
@@ -18,6 +19,7 @@ from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.maintenance.rescuer import Rescuer
 from bookbot_worker.maintenance.supervisor import Supervisor
 from bookbot_worker.meter import Meter
+from bookbot_worker.outcomes import Outcome
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.sessions import session_name
 from bookbot_worker.queue.workers import close_worker, describe_worker
@@ -34,6 +36,7 @@ from shared.settings import Settings
 
 if TYPE_CHECKING:
     from bookbot_worker.telemetry.metrics_page import MetricsPage
+    from bookbot_worker.telemetry.tracing import Tracing
 
 JOB_CONNECTIONS = 4
 """Connections jobs share. A job that waits for its LLM holds none, so 200 jobs do not need 200."""
@@ -75,6 +78,9 @@ class Parts:
         self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
         self._metrics = self._metrics_page(settings, name, condition) if settings.health_port else None
         self.meter = condition.meter = at_work.meter = self._metrics.meter if self._metrics else Meter()
+        self._tracing = self._make_tracing() if settings.tracing else None
+        self.execute: Callable[[Attempt], Outcome] = self._tracing.around(execute) if self._tracing else execute
+        llm = self._tracing.author(llm) if self._tracing and llm is not None else llm
         self.desk = None if llm is None else Desk(llm, self._ledger_engine, settings, self.meter)
         self.slots: Slots[Attempt] = Slots(settings.concurrency, work)
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
@@ -105,6 +111,11 @@ class Parts:
             "heartbeat": self._beat_engine,
         }
         return MetricsPage(settings, application, self.worker_id, condition, pools, self.claimant.job_types)
+
+    def _make_tracing(self) -> "Tracing":
+        from bookbot_worker.telemetry.tracing import Tracing  # needs packages that only who traces has
+
+        return Tracing(self.worker_id)
 
     def start(self) -> ChangeHints:
         """Check the schema (SQLite: bring it up to date), announce the worker, begin to watch and to store logs.
@@ -139,6 +150,8 @@ class Parts:
             self._health.close()
         if self._metrics is not None:
             self._metrics.close()
+        if self._tracing is not None:
+            self._tracing.close()
         for engine in (self.job_engine, self._ledger_engine, self._beat_engine, self.engine):
             engine.dispose()
 

@@ -15,6 +15,7 @@ QUICK: dict[str, Any] = {
     "poll_seconds": 0.05,
     "health_port": 0,
     "queues": (),
+    "tracing": False,
     "llm": "offline",
     "offline_words_per_second": 0.0,
 }

@@ -63,6 +63,7 @@ CATCHES_EVERYTHING = {
     "bookbot_worker/cancellation.py:_close": "what a job gave to be closed is job code",
     "bookbot_worker/severing.py:cut_off": "a connection in use by another thread can be in any state",
     "bookbot_worker/telemetry/joblog.py:json_copy": "what a job logs may be its own subclass of dict",
+    "bookbot_worker/telemetry/tracing.py:complete": "looked at and raised again",
     "bookbot_worker/telemetry/log_writer.py:_run": "a service's thread: settle stores the lines all the same",
     "bookbot_worker/unit_of_work.py:discard": "the transaction is being thrown away",
     "bookbot_worker/job_session.py:flush": "looked at and raised again",
