@@ -1,5 +1,6 @@
 """Traces, by the real SDK: from the span a job is enqueued in, over its run, to the call it makes."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from shared.enqueue import NewJob, create_job, create_jobs
 from shared.job_types import RetryPolicy
 from shared.models import Job
 from shared.settings import Settings
+from tests.support.docs import ROOT, plain_blocks
 from tests.support.running import declare, enqueue, processor_for, row
 
 pytestmark = pytest.mark.integration
@@ -156,6 +158,13 @@ def test_a_worker_that_does_not_trace_makes_no_spans(
     enqueue(engine, Fails)
     processor_for(settings, Fails).run(until_empty=True)
     assert spans.get_finished_spans() == ()
+
+
+@pytest.mark.usefixtures("spans", "environment")
+def test_the_page_about_traces_does_not_lie(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = plain_blocks(ROOT / "docs" / "tracing.md")
+    exec(example, {})  # noqa: S102 - the page's own code
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[13]\n", capsys.readouterr().out)
 
 
 @pytest.mark.usefixtures("spans")
