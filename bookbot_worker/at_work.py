@@ -6,7 +6,7 @@ leaves through `settle_finished`, or through `give_back` when the worker ends fi
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -18,6 +18,7 @@ from bookbot_worker.cancellation import StopReason
 from bookbot_worker.failpoints import reach
 from bookbot_worker.failure_text import why_not_saved
 from bookbot_worker.lease import boot_clock
+from bookbot_worker.meter import Meter
 from bookbot_worker.outcomes import Cancelled, Errored, Outcome, Postponed
 from bookbot_worker.overdue import Step, next_step
 from bookbot_worker.queue.group import Settled, settle_group
@@ -34,6 +35,7 @@ class AtWork:
     """Which attempts run, which have finished but are not settled yet, and which threads are lost."""
 
     def __init__(self, wake: Callable[[], None], grace: float) -> None:
+        self.meter = Meter()
         self._wake = wake
         self._grace = grace
         self._running: dict[str, Attempt] = {}
@@ -77,8 +79,9 @@ class AtWork:
         with self._lock:
             return any(attempt.is_suspect for attempt in self._running.values())
 
-    def add(self, attempts: Iterable[Attempt]) -> None:
+    def add(self, attempts: Sequence[Attempt]) -> None:
         """These are about to run."""
+        self.meter.claimed([attempt.job for attempt in attempts])
         with self._lock:
             for attempt in attempts:
                 self._running[attempt.claim_id] = attempt
@@ -127,6 +130,8 @@ class AtWork:
                 self._wake()
                 continue
             _report(attempt, outcome, group)
+            if attempt.job_id in group.settled or attempt.job_id in group.confirmed:
+                attempt.settled_as = outcome
             self._forget(attempt, log_writer)
         return True
 
@@ -224,6 +229,9 @@ class AtWork:
             self._running.pop(attempt.claim_id, None)
             self._ended -= 1
         log_writer.forget(attempt.job_log)
+        self.meter.ended(
+            attempt.job_type.name, attempt.settled_as, boot_clock() - attempt.opened_at, attempt.job_log.written
+        )
 
 
 def _without_its_work(attempt: Attempt) -> Outcome:

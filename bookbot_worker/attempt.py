@@ -64,6 +64,7 @@ class Attempt:
     is_bare: bool = False
     is_suspect: bool = False
     result: dict[str, Any] | None = None
+    settled_as: Outcome | None = None
     _end: threading.Lock = field(default_factory=threading.Lock)
 
     @property

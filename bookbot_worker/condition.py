@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from bookbot_worker.lease import Lease
+from bookbot_worker.meter import Meter
 
 log = structlog.get_logger()
 
@@ -23,6 +24,7 @@ class Condition:
 
     def __init__(self, lease: Lease, wake: Callable[[], None], stuck_after: float) -> None:
         self.wake = wake
+        self.meter = Meter()
         self.wants_pause = False
         self.is_paused = False
         self.is_draining = False

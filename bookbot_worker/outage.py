@@ -20,6 +20,7 @@ class Outage:
     def note(self, error: SQLAlchemyError) -> float:
         """The database did not do what it was asked. Returns the seconds to wait."""
         self._tries += 1
+        self._condition.meter.database_failed(self._tries)
         delay = outage_delay(self._tries)
         self._condition.outage = reason(error)
         log.warning(

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,12 +12,15 @@ from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.condition import Condition
 from bookbot_worker.driver_guard import guard_driver
+from bookbot_worker.execution import execute
 from bookbot_worker.jobs.job_llm import Desk
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import Lease
 from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.maintenance.rescuer import Rescuer
 from bookbot_worker.maintenance.supervisor import Supervisor
+from bookbot_worker.meter import Meter
+from bookbot_worker.outcomes import Outcome
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.sessions import session_name
 from bookbot_worker.queue.workers import close_worker, describe_worker
@@ -31,6 +34,10 @@ from shared import schema
 from shared.database import is_postgresql, make_engine
 from shared.ids import new_id
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from bookbot_worker.telemetry.metrics_page import MetricsPage
+    from bookbot_worker.telemetry.tracing import Tracing
 
 JOB_CONNECTIONS = 4
 """Connections jobs share. A job that waits for its LLM holds none, so 200 jobs do not need 200."""
@@ -47,7 +54,7 @@ class Parts:
 
     Four pools: one for the loop, the log writer and the rescuer; one for job code, so that jobs holding connections can
     never keep the engine from settling others; one for the ledger, whose entries are none of the jobs' transactions;
-    one connection for the heartbeat, which waits for nobody.
+    one connection for the heartbeat, which waits for nobody. A worker with a health page has one more for its figures.
     """
 
     def __init__(
@@ -68,23 +75,49 @@ class Parts:
         guard_driver(jobs)
         self.job_engine: Engine = guarded(jobs)
         self._ledger_engine = make_engine(settings, application=name, pool_size=LEDGER_CONNECTIONS, spare=0)
-        self.desk = None if llm is None else Desk(llm, self._ledger_engine, settings)
+        self._beat_engine = _beat_engine(settings, name, lease)
         self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
+        self._metrics = self._metrics_page(settings, name, condition) if settings.health_port else None
+        self.meter = condition.meter = at_work.meter = self._metrics.meter if self._metrics else Meter()
+        self._tracing = self._make_tracing() if settings.tracing else None
+        self.execute: Callable[[Attempt], Outcome] = self._tracing.around(execute) if self._tracing else execute
+        llm = self._tracing.author(llm) if self._tracing and llm is not None else llm
+        self.desk = None if llm is None else Desk(llm, self._ledger_engine, settings, self.meter)
         self.slots: Slots[Attempt] = Slots(settings.concurrency, work, condition.wake)
         self.aside = Aside()
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
-        self._beat_engine = _beat_engine(settings, name, lease)
         worker = describe_worker(self.worker_id, settings, self.claimant.job_types)
         self.heartbeat = Heartbeat(self._beat_engine, worker, lease, condition, settings.heartbeat_seconds)
         self.rescuer = Rescuer(
-            self.engine, self.worker_id, lease, settings.rescue_seconds, lambda: self.heartbeat.server_seconds
+            self.engine,
+            self.worker_id,
+            lease,
+            settings.rescue_seconds,
+            lambda: self.heartbeat.server_seconds,
+            self.meter,
         )
         self._supervisor = Supervisor(at_work)
         self._health = (
-            HealthServer(settings.health_port, condition.why_not_ready, condition.status)
-            if settings.health_port
+            HealthServer(settings.health_port, condition.why_not_ready, condition.status, self._metrics.text)
+            if self._metrics
             else None
         )
+
+    def _metrics_page(self, settings: Settings, application: str, condition: Condition) -> "MetricsPage":
+        from bookbot_worker.telemetry.metrics_page import MetricsPage  # 50 ms that only a watched worker spends
+
+        pools = {
+            "engine": self.engine,
+            "jobs": self.job_engine,
+            "ledger": self._ledger_engine,
+            "heartbeat": self._beat_engine,
+        }
+        return MetricsPage(settings, application, self.worker_id, condition, pools, self.claimant.job_types)
+
+    def _make_tracing(self) -> "Tracing":
+        from bookbot_worker.telemetry.tracing import Tracing  # needs packages that only who traces has
+
+        return Tracing(self.worker_id)
 
     def start(self) -> ChangeHints:
         """Check the schema (SQLite: bring it up to date), announce the worker, begin to watch and to store logs.
@@ -119,6 +152,10 @@ class Parts:
             close_worker(self.engine, self.worker_id)
         if self._health is not None:
             self._health.close()
+        if self._metrics is not None:
+            self._metrics.close()
+        if self._tracing is not None:
+            self._tracing.close()
         for engine in (self.job_engine, self._ledger_engine, self._beat_engine, self.engine):
             engine.dispose()
 

@@ -17,7 +17,6 @@ from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
 from bookbot_worker.condition import Condition
 from bookbot_worker.departure import Departure
-from bookbot_worker.execution import execute
 from bookbot_worker.failure_text import format_trace
 from bookbot_worker.in_background import InBackground
 from bookbot_worker.jobs.base import BaseJob
@@ -141,7 +140,7 @@ class JobProcessor(InBackground):
 
     def _process_job(self, attempt: Attempt) -> None:
         """Execute, then settle: here where the job wrote something, else with the next group."""
-        outcome = _or_fault(lambda: execute(attempt))
+        outcome = _or_fault(lambda: self.parts.execute(attempt))
         if not attempt.takes_the_end():
             attempt.unit.discard()
             return self._at_work.came_back(attempt)

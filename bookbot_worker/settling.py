@@ -36,6 +36,7 @@ def settle_with_writes(attempt: Attempt, outcome: Outcome, leaving: threading.Ev
             if not attempt.unit.reopen():
                 return attempt.interrupted(error)
         else:
+            attempt.settled_as = outcome
             return None
         tries += 1
         log.warning("job.settle_delayed", job_id=attempt.job_id, tries=tries)

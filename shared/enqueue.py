@@ -24,6 +24,7 @@ from shared.models import JOBS, Job
 from shared.references import check_books, check_jobs
 from shared.states import JobState, LockScope
 from shared.text import check_json, check_text
+from shared.tracing import trace_columns
 
 BULK_FROM = 100
 """From this many on, jobs are inserted as rows, at once, and not as objects at the next flush: four times as fast."""
@@ -100,6 +101,8 @@ def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -
     Raises like `create_job`, for the first job that is wrong.
     """
     rows = [(new, _row(new)) for new in new_jobs]
+    if trace := trace_columns():
+        rows = [(new, row | trace) for new, row in rows]
     with joined(session) as target:
         check_books(target, [row for _, row in rows])
         check_jobs(target, [(row, (*new.depends_on, *new.awaits)) for new, row in rows])

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     rescue_seconds: float = Field(4.0, gt=0, le=3600, description="how often jobs of dead workers are looked for")
     database_timeout_seconds: float = Field(30.0, gt=0, le=86_400, description="how long one database call may take")
     health_port: int = Field(0, ge=0, le=65_535, description="port of the worker's health page; 0: none")
+    tracing: bool = Field(False, description="whether runs and LLM calls are traced by OpenTelemetry")
     log_flush_seconds: float = Field(0.5, gt=0, le=60, description="how often job logs become visible")
 
     job_types: Names = Field((), description="modules whose JOB_TYPES extend the catalogue")

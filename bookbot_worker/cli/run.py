@@ -24,7 +24,9 @@ from shared.settings import load_settings
     help="How long running jobs may finish after SIGTERM.  [default: 300]",
 )  # fmt: skip
 @option(
-    "--health-port", type=click.IntRange(0, 65_535), help="Answer /livez and /readyz on this port.  [default: none]"
+    "--health-port",
+    type=click.IntRange(0, 65_535),
+    help="Answer /livez, /readyz and /metrics on this port.  [default: none]",
 )
 @click.option("--until-empty", is_flag=True, help="Exit when no job is due any more.")
 def run(until_empty: bool, **overrides: Any) -> None:

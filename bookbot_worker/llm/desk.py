@@ -15,6 +15,7 @@ from bookbot_worker.llm.ledger_rows import Asked
 from bookbot_worker.llm.limits import Limits
 from bookbot_worker.llm.prices import Prices
 from bookbot_worker.llm.request import hash_of, request_of, storable
+from bookbot_worker.meter import Meter
 from shared.settings import Settings
 
 
@@ -35,8 +36,9 @@ class Life:
 class Desk:
     """`engine` is the ledger's own, not the one of jobs: what is written there survives a job's rollback."""
 
-    def __init__(self, author: LLM, engine: Engine, settings: Settings) -> None:
+    def __init__(self, author: LLM, engine: Engine, settings: Settings, meter: Meter | None = None) -> None:
         self.author = author
+        self.meter = meter or Meter()
         self.engine = engine
         self.prices = Prices(settings.llm_prices, settings.llm_base_url)
         self.rules = Rules(

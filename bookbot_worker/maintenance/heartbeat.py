@@ -76,6 +76,7 @@ class Heartbeat(Service):
 
     def _missed(self, why: str) -> None:
         self._lease.missed()
+        self._condition.meter.beat_missed()
         if not self._is_missing:
             self._is_missing = True
             log.warning("beat.missed", reason=why)

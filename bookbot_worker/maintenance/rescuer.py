@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from bookbot_worker.lease import Lease
 from bookbot_worker.maintenance.service import Service
+from bookbot_worker.meter import Meter
 from bookbot_worker.orphans import Sign, may_rescue, obituary, sign_of_life
 from bookbot_worker.process_identity import is_gone
 from bookbot_worker.queue.rescue import BATCH, Dead, holders, rescue
@@ -31,12 +32,14 @@ class Rescuer(Service):
         lease: Lease,
         interval: float,
         server_seconds: Callable[[], float | None] = lambda: None,
+        meter: Meter | None = None,
     ) -> None:
         super().__init__(interval)
         self._engine = engine
         self._worker_id = worker_id
         self._lease = lease
         self._server_seconds = server_seconds
+        self._meter = meter or Meter()
         self._turns = 0
 
     def run_once(self) -> None:
@@ -50,6 +53,7 @@ class Rescuer(Service):
         while dead:
             rescued = rescue(self._engine, dead)
             for one in rescued:
+                self._meter.rescued(one.fate.name.lower())
                 log.warning("job.rescued", job_id=one.job_id, worker_id=one.worker_id, fate=one.fate.name.lower())
             dead = dead if len(rescued) == BATCH else []
         if self._turns % FORGETS_EVERY == 0:

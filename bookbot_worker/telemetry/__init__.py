@@ -1,1 +1,1 @@
-"""What the worker tells the outside: process logs and the logs of jobs."""
+"""What the worker tells the outside: process logs, the logs of jobs, health, figures and traces."""

@@ -1,4 +1,5 @@
-"""What a worker tells its supervisor over HTTP: `/livez`, that the process answers, `/readyz`, that it can do its work.
+"""What a worker tells its supervisor over HTTP: `/livez`, that the process answers, `/readyz`, that it can do its work,
+and `/metrics`, its figures.
 
 Owns the server, on the loopback interface only, and nothing of what is told. The server is the standard library's: to
 answer one question every few seconds, a worker must not carry a web framework and its event loop. It gives every client
@@ -23,6 +24,8 @@ from shared.views import jsonable
 
 HOST = "127.0.0.1"
 
+JSON = "application/json"
+
 CLIENT_SECONDS = 5.0
 """How long a client may take from its connection to its last word."""
 
@@ -34,18 +37,20 @@ LOOK_SECONDS = 0.5
 
 Trouble = Callable[[], str | None]
 Status = Callable[[], dict[str, Any]]
+Figures = Callable[[str], tuple[str, bytes]]
 
 
 class HealthServer:
-    """Answers GET and HEAD for `/livez` and `/readyz` with JSON, in threads of its own.
+    """Answers GET and HEAD for `/livez`, `/readyz` and, where there are figures, `/metrics`, in threads of its own.
 
     `trouble` says why the worker can do no work, None while it can; `status` gives details for `/readyz`, which may be
-    whatever a view may hold. Both are called in a thread of a client, several at once.
+    whatever a view may hold; `figures` returns the media type and the text of `/metrics` for an Accept header. All are
+    called in a thread of a client, several at once.
     """
 
-    def __init__(self, port: int, trouble: Trouble, status: Status) -> None:
+    def __init__(self, port: int, trouble: Trouble, status: Status, figures: Figures | None = None) -> None:
         self._port = port
-        self._told = (trouble, status)
+        self._told = (trouble, status, figures)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -83,8 +88,8 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = MOST_CLIENTS
     allow_reuse_port = False  # two workers on one port would answer for each other
 
-    def __init__(self, port: int, trouble: Trouble, status: Status) -> None:
-        self.trouble, self.status = trouble, status
+    def __init__(self, port: int, trouble: Trouble, status: Status, figures: Figures | None) -> None:
+        self.trouble, self.status, self.figures = trouble, status, figures
         self._deadlines: dict[socket.socket, float] = {}
         self._lock = threading.Lock()  # an overdue client is hung up on from another thread than its own
         super().__init__((HOST, port), _Handler)
@@ -141,6 +146,15 @@ class _Server(ThreadingHTTPServer):
             return HTTPStatus.INTERNAL_SERVER_ERROR, _encoded({"status": "error", "reason": type(error).__name__})
         return (HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE), body
 
+    def page(self, figures: Figures, accept: str) -> tuple[HTTPStatus, bytes, str]:
+        """The answer to `/metrics`. Never raises, as `readiness`."""
+        try:
+            media_type, text = figures(accept)
+        except Exception as error:  # noqa: BLE001 - as in `readiness`
+            fault = {"status": "error", "reason": type(error).__name__}
+            return HTTPStatus.INTERNAL_SERVER_ERROR, _encoded(fault), JSON
+        return HTTPStatus.OK, text, media_type
+
 
 class _Handler(BaseHTTPRequestHandler):
     """One client, one question, one answer. Lines and headers are bounded by the base class."""
@@ -149,12 +163,14 @@ class _Handler(BaseHTTPRequestHandler):
     default_request_version = "HTTP/1.0"  # the base class's is 0.9, which knows no status and no headers
 
     def do_GET(self) -> None:
-        """Answer `/livez` and `/readyz`, each with or without a query."""
+        """Answer `/livez`, `/readyz` and `/metrics`, each with or without a query."""
         match self.path.partition("?")[0]:
             case "/livez":
                 self._answer(HTTPStatus.OK, _encoded({"status": "alive"}))
             case "/readyz":
                 self._answer(*self.server.readiness())
+            case "/metrics" if self.server.figures is not None:
+                self._answer(*self.server.page(self.server.figures, self.headers.get("Accept", "")))
             case _:
                 self.send_error(HTTPStatus.NOT_FOUND)
 
@@ -182,9 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name the base class gives it
         """Say nothing: a question every few seconds is no event."""
 
-    def _answer(self, status: HTTPStatus, body: bytes) -> None:
+    def _answer(self, status: HTTPStatus, body: bytes, media_type: str = JSON) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         if status is HTTPStatus.METHOD_NOT_ALLOWED:

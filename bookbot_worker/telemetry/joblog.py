@@ -97,6 +97,11 @@ class JobLog:
         """Whether this claim has any."""
         return self._last != self._first
 
+    @property
+    def written(self) -> int:
+        """How many lines this claim has added."""
+        return self._last - self._first
+
     def append(self, message: str, level: str, props: dict[str, Any] | None) -> LogLine | None:
         """Add a line and return it, what no database can store replaced. None after the seal and past the limit."""
         kept = storable(props) if props else None

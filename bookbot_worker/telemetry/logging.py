@@ -29,6 +29,7 @@ Events, not sentences. The names in use:
 | joblog.delayed / joblog.failed | log lines could not be stored yet; they are kept |
 | llm.answer_cut_short | a model ended its answer early: `finish_reason` says whether by length or by a filter |
 | llm.options_refused | a server does not take these options for this model; it is asked without them from now on |
+| metrics.database_unread | the figures of the database could not be read for /metrics; said once |
 | service.failed | a turn of a periodic service failed; the next one comes |
 """
 

@@ -23,6 +23,7 @@ class Job(Base):
     `losses` counts runs that died with their worker and had made no progress, `interruptions` runs that the database
     broke off; neither counts as an attempt of the job's own. `cost_usd` grows with every call in the ledger.
     `llm_epoch` is how often its answers were thrown away (`retry_job(fresh=True)`): older ones answer no more.
+    `trace_context` is the span it was enqueued in (`shared.tracing`).
     """
 
     __tablename__ = "jobs"
@@ -58,6 +59,7 @@ class Job(Base):
     log_count: Mapped[int] = mapped_column(server_default="0")
     cost_usd: Mapped[float] = mapped_column(server_default="0")
     llm_epoch: Mapped[int] = mapped_column(server_default="0")
+    trace_context: Mapped[str | None] = mapped_column(short(64))
 
     __table_args__ = (
         # Empty as good as always; else a claim would look through the whole backlog for one suspect.

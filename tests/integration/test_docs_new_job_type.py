@@ -1,6 +1,9 @@
 """The guide to a new job type does what it says: its code blocks are written to files, registered, and run."""
 
 import importlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,14 +52,14 @@ def run(job_type: str, engine: Engine, **values: str) -> Job:
     return row(engine, job_id)
 
 
-@pytest.mark.parametrize("name", ["test_by_hand", "test_with_a_worker"])
-def test_the_tests_of_the_guide_pass(tmp_path: Path, session: Session, book_id: str, name: str) -> None:
-    code = (tmp_path / "guide" / "tests" / "test_count_words.py").read_text()
-    module: dict[str, object] = {}
-    exec(compile(code, "test_count_words.py", "exec"), module)  # noqa: S102 - the guide's own code
-    test = module[name]
-    assert callable(test)
-    test(session, book_id)
+def test_the_tests_of_the_guide_pass(tmp_path: Path) -> None:
+    """By pytest in a process of its own, as the guide says."""
+    folder = tmp_path / "guide"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests"]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=100)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "6 passed" in ran.stdout
 
 
 def test_a_job_created_as_the_guide_says_runs(engine: Engine, book_id: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,7 +127,9 @@ def test_head_is_get_without_its_body(serve: Serve, path: str) -> None:
     assert said_to(server, f"HEAD {path} HTTP/1.0\r\n\r\n".encode()).endswith(b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("path", ["/", "*", "/livez/", "/livez/x", "/LIVEZ", "/../livez", "/%6Civez", "http://[/livez"])
+@pytest.mark.parametrize(
+    "path", ["/", "*", "/metrics", "/livez/", "/livez/x", "/LIVEZ", "/../livez", "/%6Civez", "http://[/livez"]
+)
 def test_other_paths_are_not_found(serve: Serve, path: str) -> None:
     server = serve()
     assert said_to(server, f"GET {path} HTTP/1.1\r\n\r\n".encode()).startswith(b"HTTP/1.0 404 ")
@@ -190,6 +192,34 @@ def test_what_cannot_be_told_is_an_error_that_names_only_its_type(
     answer = ask(server, "/readyz")
     assert (answer.status, answer.body) == (500, {"status": "error", "reason": name})
     assert ask(server, "/livez").status == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_figures_are_told_in_the_form_that_is_asked_for() -> None:
+    asked: list[str] = []
+
+    def figures(accept: str) -> tuple[str, bytes]:
+        asked.append(accept)
+        return "text/plain; version=0.0.4", b"jobs 1\n"
+
+    server = HealthServer(0, lambda: "no", dict, figures)
+    server.start()
+    answer = said_to(server, b"GET /metrics?x=1 HTTP/1.1\r\nAccept: text/plain\r\n\r\n")
+    head = said_to(server, b"HEAD /metrics HTTP/1.1\r\n\r\n")
+    server.close()
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert b"Content-Type: text/plain; version=0.0.4\r\n" in answer
+    assert answer.endswith(b"\r\n\r\njobs 1\n")
+    assert head.endswith(b"Content-Length: 7\r\nCache-Control: no-store\r\n\r\n")
+    assert asked == ["text/plain", ""]
+
+
+def test_figures_that_cannot_be_told_are_an_error_that_names_only_its_type(capfd: pytest.CaptureFixture[str]) -> None:
+    server = HealthServer(0, lambda: None, dict, lambda _accept: failing())
+    server.start()
+    answer = ask(server, "/metrics")
+    server.close()
+    assert (answer.status, answer.body) == (500, {"status": "error", "reason": "RuntimeError"})
     assert capfd.readouterr() == ("", "")
 
 
