@@ -7,7 +7,8 @@ rows, 2. read the lock columns in a new statement, 3. write them for the winners
 about a quarter of racing claims overlap (measured, 12 claimers on 5 books); these steps let none.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -33,7 +34,9 @@ from sqlalchemy.orm import configure_mappers
 from sqlalchemy.sql.dml import ReturningUpdate, Update
 
 from bookbot_worker.failpoints import reach
+from bookbot_worker.orphans import LOSSES_LIMIT
 from bookbot_worker.queue.candidates import Claimant, candidates
+from bookbot_worker.queue.limits import Limited, Within, full_values, wait_for, within_limits
 from bookbot_worker.queue.locks import Candidate, take_locks
 from shared.clock import db_now, db_now_plus
 from shared.database import is_postgresql
@@ -42,40 +45,71 @@ from shared.models import JOBS, Job
 from shared.states import JobState
 
 _NAMES = tuple(JOBS.c.keys())
+_FOUND = 7
+"""Columns of `candidates`; those of a job that was started at once come after them."""
+
+ROUNDS = 10
+"""Claims in a row, at most, where limits left candidates out: what stands behind those may start all the same."""
 
 
-def claim(engine: Engine, claimant: Claimant, limit: int, *, runs_a_suspect: bool = False) -> list[Job]:
+def claim(
+    engine: Engine, claimant: Claimant, limit: int, *, runs_a_suspect: bool = False, below: int | None = None
+) -> list[Job]:
     """Take up to `limit` jobs; they are `running` and committed when this returns, in claim order.
 
     The Jobs are plain objects outside any session. `runs_a_suspect`: the worker has a job that may be what killed its
-    workers; it is given no second one.
+    workers; it is given no second one. `below`: only jobs of a lower priority than this.
     """
-    wanted = {"free": limit, "runs_a_suspect": runs_a_suspect}
+    jobs: list[Job] = []
+    busy, full = frozenset[Limited](), frozenset[Limited]()
+    for _ in range(ROUNDS):
+        wanted = {"free": limit - len(jobs), "runs_a_suspect": runs_a_suspect, "below": below}
+        taken, within = _claim(engine, claimant, wanted, busy, full)
+        jobs += taken
+        if not within.left or len(jobs) == limit:
+            break
+        busy, full = within.in_hand, full | within.full
+        runs_a_suspect = runs_a_suspect or any(job.losses >= LOSSES_LIMIT - 1 for job in taken)
+    return jobs
+
+
+def _claim(
+    engine: Engine, claimant: Claimant, wanted: dict[str, Any], busy: Collection[Limited], full: Collection[Limited]
+) -> tuple[list[Job], Within]:
+    """One claim that first waits for the `busy` limits and leaves the `full` ones alone, and what limits did to it."""
+    if full:
+        claimant, wanted = replace(claimant, avoids_full=True), wanted | full_values(full)
+    is_below = wanted["below"] is not None
     with engine.begin() as connection:
+        if busy:
+            wait_for(connection, busy)
         if is_postgresql(connection):
-            found = connection.execute(_found_and_started(claimant), wanted | {"worker": claimant.worker_id}).all()
+            statement = _found_and_started(claimant, is_below=is_below)
+            found = connection.execute(statement, wanted | {"worker": claimant.worker_id}).all()
         else:
-            found = connection.execute(candidates(claimant), wanted).all()
+            found = connection.execute(candidates(claimant, is_below=is_below), wanted).all()
         if not found:
-            return []
-        started = _plain_jobs(row[4:] for row in found if len(row) > 4 and row[4] is not None)
-        rest = [Candidate(*row[:4]) for row in found if row[0] not in started]
-        if rest:
-            started |= _start(connection, claimant, take_locks(connection, rest))
+            return [], Within(())
+        started = _plain_jobs(row[_FOUND:] for row in found if len(row) > _FOUND and row[_FOUND] is not None)
+        within = Within([Candidate(*row[: _FOUND - 1]) for row in found if row[0] not in started])
+        if found[0].has_limits:
+            within = within_limits(connection, within.allowed)
+        if within.allowed:
+            started |= _start(connection, claimant, take_locks(connection, within.allowed))
         reach("claim.sent")
     reach("claim.committed")
-    return sorted(started.values(), key=_claim_order)
+    return sorted(started.values(), key=_claim_order), within
 
 
-@lru_cache(maxsize=8)
-def _found_and_started(claimant: Claimant) -> Select[Any]:
-    """The candidates, each with its row as it is now where it locks nothing: those are started here.
+@lru_cache(maxsize=128)
+def _found_and_started(claimant: Claimant, *, is_below: bool) -> Select[Any]:
+    """The candidates, each with its row as it is now where nothing limits it and it locks nothing: those start here.
 
     The ids go to the update as an array, not by a join: as many as may come, it looks them up in the primary key. They
     are locked, and were waiting when they were.
     """
-    found = candidates(claimant).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
-    free = select(found.c.job_id).where(found.c.lock_scope.is_(None))
+    found = candidates(claimant, is_below=is_below).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    free = select(found.c.job_id).where(found.c.lock_scope.is_(None), ~found.c.has_limits)
     started = (
         _to_running(claimant.timeouts)
         .where(JOBS.c.job_id == any_(func.array(free.scalar_subquery())))
