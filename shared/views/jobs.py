@@ -20,7 +20,8 @@ from shared.views.finding import find_id
 MAX_LIMIT = 200
 _HEAVY = {"props", "result", "error_trace"}
 _ALL_COLUMNS = tuple(Job.__table__.columns)
-_LIST_COLUMNS = tuple(column for column in _ALL_COLUMNS if column.name not in _HEAVY)
+LIST_COLUMNS = tuple(column for column in _ALL_COLUMNS if column.name not in _HEAVY)
+"""What a list shows of a job."""
 
 
 def list_jobs(
@@ -40,9 +41,9 @@ def list_jobs(
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput("limit", f"must be from 1 to {MAX_LIMIT}")
-    query = select(*_LIST_COLUMNS).order_by(Job.job_id.desc()).limit(limit)
+    query = select(*LIST_COLUMNS).order_by(Job.job_id.desc()).limit(limit)
     if state is not None:
-        query = query.where(Job.state == _known_state(state))
+        query = query.where(Job.state == known_state(state))
     if job_type is not None:
         query = query.where(Job.job_type == check_text("job_type", job_type, 64))
     if queue is not None:
@@ -95,7 +96,7 @@ def list_descendants(session: Session, job_id: str, *, limit: int = 1000) -> lis
     """Everything a job started, oldest first, as in `list_jobs`, and the `chapter` and `chunk_props` it is about."""
     family = _descendants(job_id)
     query = (
-        select(*_LIST_COLUMNS, Chunk.chapter, Chunk.props.label("chunk_props"))
+        select(*LIST_COLUMNS, Chunk.chapter, Chunk.props.label("chunk_props"))
         .join(family, family.c.job_id == Job.job_id)
         .outerjoin(Chunk, (Chunk.chunk_id == Job.chunk_id) & Chunk.is_latest)
         .order_by(Job.job_id)
@@ -126,7 +127,8 @@ def _descendants(job_id: str) -> CTE:
     return family.union(select(child.job_id).join(family, child.parent_job_id == family.c.job_id))
 
 
-def _known_state(state: str) -> JobState:
+def known_state(state: str) -> JobState:
+    """The state of this name. Raises InvalidInput."""
     try:
         return JobState(state)
     except ValueError:
