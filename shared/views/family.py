@@ -14,7 +14,7 @@ _HEAD = (Job.job_id, Job.job_type, Job.state)
 
 
 def relatives(session: Session, job_id: str, parent_job_id: str | None) -> dict[str, Any]:
-    """`parent` (None where there is none, or no longer), `needs` and `needed_by`: job_id, job_type and state of each."""
+    """`parent` (None where there is none, or no longer), `needs`, `needed_by`: job_id, job_type and state of each."""
 
     def heads(query: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in session.execute(query.order_by(Job.job_id).limit(SHOWN)).mappings()]

@@ -84,7 +84,7 @@ def _blocked(session: Session, job_ids: list[str]) -> dict[str, int]:
         .where(JobDependency.job_id.in_(job_ids), not_done)
         .group_by(JobDependency.job_id)
     )
-    return {job_id: count for job_id, count in session.execute(query)}
+    return dict(session.execute(query).all())
 
 
 def _locked_books(session: Session, book_ids: set[str]) -> set[str]:
