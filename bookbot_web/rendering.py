@@ -47,7 +47,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"url": _url, "asset": _asset, "version": __version__}
+    environment.globals |= {"url": _url, "asset": _asset, "may_write": _may_write, "version": __version__}
     environment.filters |= wording.FILTERS
     return environment
 
@@ -55,6 +55,12 @@ def _environment() -> Environment:
 @pass_context
 def _url(context: Context, path: str) -> str:
     return address(context["request"], path)
+
+
+@pass_context
+def _may_write(context: Context) -> bool:
+    """Whether who looks may also act; pages leave actions out where not. The routes check it all the same."""
+    return bool(getattr(context["request"].state, "may_write", True))
 
 
 @pass_context

@@ -2,3 +2,4 @@
 import "./keyboard.js";
 import "./looks.js";
 import "./times.js";
+import "./ticks.js";

@@ -4,14 +4,17 @@ Everything is asked for the whole page at once. The full sentence for one job is
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, exists, func, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from shared.clock import db_now
+from shared.ids import check_id
 from shared.models import Book, Job, JobDependency, Queue, Worker
 from shared.states import ACTIVE, JobState
+from shared.views.jobs import LIST_COLUMNS
 
 COUNTED = 1000
 """Children of one job are counted up to here, plus one that says that there are more."""
@@ -43,7 +46,7 @@ def short_reasons(session: Session, rows: Sequence[Row]) -> dict[str, str]:
     waiting = [row for row in rows if row["state"] == JobState.WAITING]
     if not waiting:
         return {}
-    now = session.execute(select(db_now())).scalar_one()
+    now = now_of(session)
     blocked = _blocked(session, [row["job_id"] for row in waiting])
     paused = set(session.scalars(select(Queue.queue).where(Queue.paused_at.is_not(None))))
     locked = _locked_books(session, {row["book_id"] for row in waiting if row["lock_scope"]})
@@ -98,3 +101,21 @@ def _live_workers(session: Session) -> Sequence[Any]:
     """Those that claim: running, and heard of within their lease."""
     query = select(Worker.job_types, Worker.queues)
     return session.execute(query.where(Worker.state == "running", Worker.lease_until > db_now())).all()
+
+
+def jobs_by_id(session: Session, job_ids: Sequence[str]) -> list[Row]:
+    """The jobs of these ids that are still there, newest first, as in `list_jobs`. Raises InvalidInput."""
+    known = [check_id("rows", job_id) for job_id in job_ids]
+    query = select(*LIST_COLUMNS).where(Job.job_id.in_(known)).order_by(Job.job_id.desc())
+    return [dict(row) for row in session.execute(query).mappings()]
+
+
+def book_titles(session: Session, book_ids: Collection[str | None]) -> dict[str, str]:
+    """The titles of these books."""
+    known = [book_id for book_id in book_ids if book_id]
+    return dict(session.execute(select(Book.book_id, Book.title).where(Book.book_id.in_(known))).all()) if known else {}
+
+
+def now_of(session: Session) -> datetime:
+    """The database's clock: what the age of a job is measured by."""
+    return session.execute(select(db_now())).scalar_one()

@@ -51,6 +51,27 @@ def search_jobs(
     """The newest jobs that fit every filter, older than the job `before`. Raises InvalidInput."""
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput("limit", f"must be from 1 to {MAX_LIMIT}")
+    first, rest = _tests(state, job_type, book_id, queue, parent_job_id)
+    if before is not None:
+        first.append(Job.job_id < check_id("before", before))
+    return _page(session, first, rest, limit, scanned)
+
+
+def newer_jobs(session: Session, *, after: str, most: int = 50, **filters: str) -> int:
+    """How many jobs fit these filters (as for `search_jobs`) and are newer than `after`; counting stops at `most`.
+
+    Like a page, it looks at the newest `SCANNED` jobs only.
+    """
+    given = {name: filters.get(name) for name in ("state", "job_type", "book_id", "queue", "parent_job_id")}
+    first, rest = _tests(**given)
+    found = _page(session, [*first, Job.job_id > check_id("after", after)], rest, most, SCANNED)
+    return len(found.jobs)
+
+
+def _tests(
+    state: str | None, job_type: str | None, book_id: str | None, queue: str | None, parent_job_id: str | None
+) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+    """The test that an index answers, if there is one, and all the others."""
     tests: dict[str, ColumnElement[bool]] = {}
     if parent_job_id is not None:
         tests["parent"] = Job.parent_job_id == check_id("parent_job_id", parent_job_id)
@@ -65,9 +86,7 @@ def search_jobs(
         tests["queue"] = Job.queue == check_text("queue", queue, 64)
     by_index = _by_index(tests, state)
     first = [tests.pop(by_index)] if by_index else []
-    if before is not None:
-        first.append(Job.job_id < check_id("before", before))
-    return _page(session, first, list(tests.values()), limit, scanned)
+    return first, list(tests.values())
 
 
 def _by_index(tests: dict[str, ColumnElement[bool]], state: str | None) -> str | None:
