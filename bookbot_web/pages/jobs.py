@@ -20,7 +20,7 @@ from shared.models import Job
 from shared.states import JobState
 from shared.views import find_id
 from shared.views.job_rows import book_titles, child_counts, jobs_by_id, now_of, short_reasons
-from shared.views.job_search import JobPage, newer_jobs, search_jobs
+from shared.views.job_search import FILTERS, JobPage, newer_jobs, search_jobs
 
 router = APIRouter()
 
@@ -40,8 +40,7 @@ class Filters:
 
     def given(self) -> dict[str, str]:
         """Those that are set."""
-        fields = ("state", "job_type", "book_id", "queue", "parent_job_id")
-        return {name: value for name in fields if (value := getattr(self, name))}
+        return {name: value for name in FILTERS if (value := getattr(self, name))}
 
     def query(self, **changed: str) -> str:
         """As a query, with some changed; an empty one falls away."""
@@ -79,7 +78,7 @@ def jobs(
             if rows:
                 page = JobPage(jobs_by_id(session, rows.split(",")[:ROWS]), before or None)
             else:
-                page = search_jobs(session, **filters.given(), before=before.strip() or None, limit=ROWS)
+                page = search_jobs(session, filters.given(), before=before.strip() or None, limit=ROWS)
             return _page(request, session, filters, page, before=before)
         except InvalidInput as error:
             return _page(request, session, filters, _NO_JOBS, trouble=str(error))
@@ -95,7 +94,7 @@ def _page(
     before: str = "",
 ) -> HTMLResponse:
     job_ids = [row["job_id"] for row in page.jobs]
-    newer = newer_jobs(session, **filters.given(), after=job_ids[0]) if job_ids and not before else 0
+    newer = newer_jobs(session, filters.given(), after=job_ids[0]) if job_ids and not before else 0
     return render(
         request, "jobs.html", 422 if trouble else 200, here="jobs", filters=filters, page=page, trouble=trouble, q=q,
         before=before, states=list(JobState), job_types=[job_type.name for job_type in catalogue()], newer=newer,

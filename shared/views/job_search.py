@@ -5,6 +5,7 @@ them. Where those are used up before the page is full, the page says how far bac
 on from there: no index is needed for every combination, and no page reads a million rows to find nothing.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ from shared.models import Job
 from shared.states import JobState
 from shared.text import check_text
 from shared.views.jobs import LIST_COLUMNS, MAX_LIMIT, known_state
+
+FILTERS = ("state", "job_type", "book_id", "queue", "parent_job_id")
+"""What a list can be narrowed by."""
 
 SCANNED = 20_000
 """Jobs one page looks at, at most."""
@@ -37,61 +41,52 @@ class JobPage(NamedTuple):
 
 
 def search_jobs(
-    session: Session,
-    *,
-    state: str | None = None,
-    job_type: str | None = None,
-    book_id: str | None = None,
-    queue: str | None = None,
-    parent_job_id: str | None = None,
-    before: str | None = None,
-    limit: int = 50,
-    scanned: int = SCANNED,
+    session: Session, filters: Mapping[str, str], *, before: str | None = None, limit: int = 50, scanned: int = SCANNED
 ) -> JobPage:
-    """The newest jobs that fit every filter, older than the job `before`. Raises InvalidInput."""
+    """The newest jobs that fit every filter (of `FILTERS`), older than the job `before`. Raises InvalidInput."""
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput("limit", f"must be from 1 to {MAX_LIMIT}")
-    first, rest = _tests(state, job_type, book_id, queue, parent_job_id)
+    first, rest = _tests(filters)
     if before is not None:
         first.append(Job.job_id < check_id("before", before))
     return _page(session, first, rest, limit, scanned)
 
 
-def newer_jobs(session: Session, *, after: str, most: int = 50, **filters: str) -> int:
-    """How many jobs fit these filters (as for `search_jobs`) and are newer than `after`; counting stops at `most`.
+def newer_jobs(session: Session, filters: Mapping[str, str], *, after: str, most: int = 50) -> int:
+    """How many jobs fit these filters and are newer than `after`; counting stops at `most`.
 
     Like a page, it looks at the newest `SCANNED` jobs only.
     """
-    given = {name: filters.get(name) for name in ("state", "job_type", "book_id", "queue", "parent_job_id")}
-    first, rest = _tests(**given)
-    found = _page(session, [*first, Job.job_id > check_id("after", after)], rest, most, SCANNED)
-    return len(found.jobs)
+    first, rest = _tests(filters)
+    return len(_page(session, [*first, Job.job_id > check_id("after", after)], rest, most, SCANNED).jobs)
 
 
-def _tests(
-    state: str | None, job_type: str | None, book_id: str | None, queue: str | None, parent_job_id: str | None
-) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+def _tests(filters: Mapping[str, str]) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
     """The test that an index answers, if there is one, and all the others."""
     tests: dict[str, ColumnElement[bool]] = {}
-    if parent_job_id is not None:
-        tests["parent"] = Job.parent_job_id == check_id("parent_job_id", parent_job_id)
-    if book_id is not None:
-        tests["book"] = Job.book_id == check_id("book_id", book_id)
-    if state is not None:
-        # As text: a prepared plan must know the state to use the index for it. It is one of six words.
-        tests["state"] = Job.state == literal_column(f"'{known_state(state)}'")
-    if job_type is not None:
-        tests["type"] = Job.job_type == check_text("job_type", job_type, 64)
-    if queue is not None:
-        tests["queue"] = Job.queue == check_text("queue", queue, 64)
-    by_index = _by_index(tests, state)
+    for name, value in filters.items():
+        match name:
+            case "parent_job_id":
+                tests[name] = Job.parent_job_id == check_id(name, value)
+            case "book_id":
+                tests[name] = Job.book_id == check_id(name, value)
+            case "state":
+                # As text: a prepared plan must know the state to use its index. It is one of six words.
+                tests[name] = Job.state == literal_column(f"'{known_state(value)}'")
+            case "job_type":
+                tests[name] = Job.job_type == check_text(name, value, 64)
+            case "queue":
+                tests[name] = Job.queue == check_text(name, value, 64)
+            case _:
+                raise InvalidInput(name[:80], "is no filter")
+    by_index = _by_index(tests, filters.get("state"))
     first = [tests.pop(by_index)] if by_index else []
     return first, list(tests.values())
 
 
 def _by_index(tests: dict[str, ColumnElement[bool]], state: str | None) -> str | None:
     """The filter that an index answers and that leaves the fewest jobs, by what is known of the table."""
-    for name in ("parent", "book"):
+    for name in ("parent_job_id", "book_id"):
         if name in tests:
             return name
     return "state" if state in _RARE else None
