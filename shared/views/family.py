@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shared.models import Chunk, Job, JobDependency
+from shared.models import Book, Chunk, Job, JobDependency, Worker
 
 SHOWN = 50
 """Dependencies that are named on each side."""
@@ -39,3 +39,13 @@ def list_children(session: Session, job_id: str, *, limit: int = 1000) -> list[d
         .limit(limit)
     )
     return [dict(row) for row in session.execute(query).mappings()]
+
+
+def book_title(session: Session, book_id: str | None) -> str | None:
+    """The title of the book a job is about; None where it is about none."""
+    return session.scalar(select(Book.title).where(Book.book_id == book_id)) if book_id else None
+
+
+def worker_name(session: Session, worker_id: str | None) -> str | None:
+    """How people call the worker that runs a job; None where none does."""
+    return session.scalar(select(Worker.name).where(Worker.worker_id == worker_id)) if worker_id else None
