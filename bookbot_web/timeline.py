@@ -45,7 +45,8 @@ def timeline(job: dict[str, Any], now: datetime) -> list[Step]:
     assert arrived.at is not None  # noqa: S101 - both have one
     if started is None or started < arrived.at:
         until = ended or now
-        steps.append(Step(arrived.name, arrived.at, "waiting", "waited", _between(arrived.at, until), not ended))
+        waits = "waited" if ended else "waits"
+        steps.append(Step(arrived.name, arrived.at, "waiting", waits, _between(arrived.at, until), not ended))
         return [*steps, _end(job)] if ended else [*steps, Step("starts", None, "later")]
     steps.append(Step(arrived.name, arrived.at, "waiting", "waited", _between(arrived.at, started)))
     which = f"attempt {job['attempt']} of {job['max_attempts']}" if job["max_attempts"] > 1 else ""

@@ -50,6 +50,8 @@ def tidy_json(value: Any) -> str:
 def _values(session: Session, job: dict[str, Any], *, with_log: bool) -> dict[str, Any]:
     job_id, now = job["job_id"], now_of(session)
     children = list_children(session, job_id, limit=GRID) if job["children"] else []
+    drawn = {child["job_id"] for child in children}
+    family = relatives(session, job_id, job["parent_job_id"])
     is_waiting = job["state"] == JobState.WAITING
     return {
         "job": job,
@@ -59,7 +61,7 @@ def _values(session: Session, job: dict[str, Any], *, with_log: bool) -> dict[st
         "pace": pace(job, now),
         "why": explain(session, job_id) if is_waiting else None,
         "hint": hint_for(job["error_message"]) if job["error_message"] else None,
-        "family": relatives(session, job_id, job["parent_job_id"]),
+        "family": family | {"needs": [other for other in family["needs"] if other["job_id"] not in drawn]},
         "children": children,
         "lost": failed_children(session, job_id) if children else [],
         "calls": list_calls(session, job_id),

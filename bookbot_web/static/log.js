@@ -60,7 +60,7 @@ if (log) {
 
   localClocks(list);
   if (follows) {
-    button.hidden = false;
+    button.hidden = !("active" in log.dataset);
     show();
     if (isFollowing) toEnd();
     button.addEventListener("click", () => {
