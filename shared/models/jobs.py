@@ -112,6 +112,20 @@ class Job(Base):
             postgresql_where=text("completed_at IS NOT NULL"),
             sqlite_where=text("completed_at IS NOT NULL"),
         ),
+        # For the pages. What is completed, nearly all of a history, is in neither.
+        Index(
+            "jobs_went_wrong",
+            "completed_at",
+            postgresql_where=text("state IN ('error', 'failed')"),
+            sqlite_where=text("state IN ('error', 'failed')"),
+        ),
+        Index(
+            "jobs_not_completed",
+            "state",
+            "job_id",
+            postgresql_where=text("state IN ('error', 'failed', 'cancelled')"),
+            sqlite_where=text("state IN ('error', 'failed', 'cancelled')"),
+        ),
         Index(
             "jobs_by_book",
             "book_id",
@@ -122,6 +136,7 @@ class Job(Base):
         Index(
             "jobs_by_parent",
             "parent_job_id",
+            "job_id",
             postgresql_where=text("parent_job_id IS NOT NULL"),
             sqlite_where=text("parent_job_id IS NOT NULL"),
         ),

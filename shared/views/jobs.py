@@ -74,11 +74,8 @@ def get_job(session: Session, given: str) -> dict[str, Any]:
         raise NotFound("job", given)
     needed = select(JobDependency.depends_on_job_id).where(JobDependency.job_id == job_id)
     family = _descendants(job_id)
-    sums = session.execute(
-        select(Job.state, func.count(), func.sum(Job.progress), func.sum(Job.cost_usd))
-        .join(family, family.c.job_id == Job.job_id)
-        .group_by(Job.state)
-    ).all()
+    totals = (func.count(), func.sum(family.c.progress), func.sum(family.c.cost_usd))
+    sums = session.execute(select(family.c.state, *totals).group_by(family.c.state)).all()
     children = {state: count for state, count, _, _ in sums}
     done = sum(progress if state in ACTIVE else count for state, count, progress, _ in sums)
     own = 1.0 if row["state"] == JobState.COMPLETED else float(row["progress"])
@@ -121,10 +118,17 @@ def count_jobs_by_state(session: Session) -> dict[str, int]:
 
 
 def _descendants(job_id: str) -> CTE:
-    """The ids of everything a job started, directly or through others."""
-    family = select(Job.job_id).where(Job.parent_job_id == job_id).cte("family", recursive=True)
+    """Everything a job started, directly or through others: its id, and what is summed up of it.
+
+    The sums' columns come along, because joining thousands of ids to the table again is planned as a scan of it.
+    """
+
+    def columns(job: Any) -> tuple[Any, ...]:
+        return (job.job_id, job.state, job.progress, job.cost_usd)
+
+    family = select(*columns(Job)).where(Job.parent_job_id == job_id).cte("family", recursive=True)
     child = aliased(Job)
-    return family.union(select(child.job_id).join(family, child.parent_job_id == family.c.job_id))
+    return family.union(select(*columns(child)).join(family, child.parent_job_id == family.c.job_id))
 
 
 def known_state(state: str) -> JobState:
