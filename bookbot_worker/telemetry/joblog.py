@@ -129,7 +129,7 @@ class JobLog:
         """Another answer of an LLM begins; what it says is stored with the lines, as long as it comes."""
         if self.live_text is None:
             self.live_text = LiveText(self.job_id, self.claim_id)
-        self.live_text.begin()
+        self.live_text.turn()
         return self.live_text
 
     def take(self) -> tuple[list[LogLine], tuple[float, str | None] | None] | None:

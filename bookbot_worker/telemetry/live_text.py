@@ -33,7 +33,7 @@ class LiveText:
         self._taken = self._stored = (0, 0)
         self.was_stored = False
 
-    def begin(self) -> None:
+    def turn(self) -> None:
         """Another answer begins; the one before is shown no more once this one's first piece has come."""
         with self._lock:
             self._call += 1
