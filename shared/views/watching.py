@@ -9,11 +9,12 @@ lines in order, one transaction after the other, and another claim begins only a
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import TextClause, func, select, text, tuple_
+from sqlalchemy import TextClause, Tuple, func, literal, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from shared.database import is_postgresql
 from shared.models import IS_RUNNING, Job, JobLiveText, JobLog, LlmCall
+from shared.models.base import Id
 
 
 class Position(NamedTuple):
@@ -48,9 +49,14 @@ def place_of(line: Mapping[str, Any]) -> Position:
 
 def lines_after(session: Session, job_id: str, after: Position, *, limit: int) -> list[dict[str, Any]]:
     """The next lines of one job, in reading order."""
-    query = select(*_LINE).where(JobLog.job_id == job_id, tuple_(*after) < _PLACE)
+    query = select(*_LINE).where(JobLog.job_id == job_id, _bound(after) < _PLACE)
     ordered = query.order_by(JobLog.attempt, JobLog.seq, JobLog.claim_id).limit(limit)
     return [dict(row) for row in session.execute(ordered).mappings()]
+
+
+def _bound(place: Position) -> Tuple:
+    """As a row of parameters; the id with its type, which SQLite stores in another form."""
+    return tuple_(literal(place.attempt), literal(place.seq), literal(place.claim_id, Id))
 
 
 def lines_of_jobs(session: Session, after: Mapping[str, Position], *, limit: int) -> dict[str, list[dict[str, Any]]]:
@@ -61,7 +67,7 @@ def lines_of_jobs(session: Session, after: Mapping[str, Position], *, limit: int
     attempts, seqs, claims = zip(*after.values(), strict=True) if after else ((), (), ())
     values = {"jobs": list(after), "attempts": list(attempts), "seqs": list(seqs), "claims": list(claims)}
     found: dict[str, list[dict[str, Any]]] = {}
-    rows = session.execute(_LINES_OF_JOBS.columns(*_LINE), values | {"lines": limit})  # type: ignore[call-overload]
+    rows = session.execute(_LINES_OF_JOBS.columns(*_LINE), values | {"lines": limit})
     for row in rows.mappings():
         found.setdefault(row["job_id"], []).append(dict(row))
     return found
@@ -90,7 +96,9 @@ def states_of_jobs(session: Session, job_ids: Sequence[str]) -> dict[str, dict[s
     - `children`: how many of those it started itself are in each state;
     - `calls`: how many LLM calls it has made, and `answers`: how many of them are over.
     """
-    states = {row["job_id"]: dict(row) for row in session.execute(_by_id(_SHOWN, job_ids)).mappings()}
+    states = {
+        row["job_id"]: dict(row) for row in session.execute(select(*_SHOWN).where(Job.job_id.in_(job_ids))).mappings()
+    }
     for state in states.values():
         state |= {"children": {}, "calls": 0, "answers": 0}
     born = select(Job.parent_job_id, Job.state, func.count()).where(Job.parent_job_id.in_(job_ids))
@@ -105,37 +113,20 @@ def states_of_jobs(session: Session, job_ids: Sequence[str]) -> dict[str, dict[s
 
 
 def live_texts(session: Session, known: Mapping[str, tuple[str, int, int]]) -> dict[str, dict[str, Any]]:
-    """What LLMs are answering the running jobs among `known`, by job_id: `claim_id`, `call`, `cut`, `text`, `length`.
+    """What LLMs are answering the running jobs among `known`: `claim_id`, `call`, `cut` and `text`, by job_id.
 
-    `known` says what the reader has already: of which claim and call, and up to which character (counted with those
-    that are cut). `text` begins there, `length` is where it ends; what the reader has wholly is left out.
+    `known` is what the reader has of each: (claim_id, call, length with what is cut); where that is all, it is left
+    out, and its text is not read.
     """
-    length = JobLiveText.cut + func.length(JobLiveText.text)
+    length = (JobLiveText.cut + func.length(JobLiveText.text)).label("length")
     query = (
-        select(JobLiveText.job_id, JobLiveText.claim_id, JobLiveText.call, JobLiveText.cut, length)
+        select(JobLiveText.job_id, JobLiveText.claim_id, JobLiveText.call, length)
         .join(Job, (Job.job_id == JobLiveText.job_id) & (Job.claim_id == JobLiveText.claim_id) & IS_RUNNING)
         .where(JobLiveText.job_id.in_(known))
     )
-    news = {row.job_id: row for row in session.execute(query) if known[row.job_id] != (row.claim_id, row.call, row[4])}
+    news = [row.job_id for row in session.execute(query) if known[row.job_id] != (row.claim_id, row.call, row.length)]
     if not news:
         return {}
-    texts = select(*JobLiveText.__table__.columns).where(JobLiveText.job_id.in_(news))
-    return {row["job_id"]: _since(dict(row), known[row["job_id"]]) for row in session.execute(texts).mappings()}
-
-
-def _since(row: dict[str, Any], known: tuple[str, int, int]) -> dict[str, Any]:
-    claim_id, call, seen = known
-    end = row["cut"] + len(row["text"])
-    is_continued = (claim_id, call) == (row["claim_id"], row["call"]) and row["cut"] <= seen <= end
-    start = seen if is_continued else row["cut"]
-    return {
-        "claim_id": row["claim_id"],
-        "call": row["call"],
-        "at": start,
-        "text": row["text"][start - row["cut"] :],
-        "length": end,
-    }
-
-
-def _by_id(columns: Sequence[Any], job_ids: Sequence[str]) -> Any:
-    return select(*columns).where(Job.job_id.in_(job_ids))
+    columns = (JobLiveText.job_id, JobLiveText.claim_id, JobLiveText.call, JobLiveText.cut, JobLiveText.text)
+    rows = session.execute(select(*columns).where(JobLiveText.job_id.in_(news))).mappings()
+    return {row["job_id"]: dict(row) for row in rows}
