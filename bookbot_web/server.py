@@ -21,14 +21,14 @@ from bookbot_web.live.response import ABORT
 class Protocol(H11Protocol):
     """Tells the application how to break its connection off."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
         super().connection_made(transport)
-        self.app = partial(_with_abort, self.app, transport.abort)  # type: ignore[assignment]
+        self.app = partial(_with_abort, self.app, transport.abort)
 
 
 async def _with_abort(app: ASGIApp, abort: Callable[[], None], scope: Scope, receive: Receive, send: Send) -> None:
-    scope.setdefault("extensions", {})[ABORT] = abort
+    scope["extensions"] = {**scope.get("extensions", {}), ABORT: abort}
     await app(scope, receive, send)
 
 
