@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0003"
+down_revision = "0008"
 
 WENT_WRONG = sa.text("state IN ('error', 'failed')")
 NOT_COMPLETED = sa.text("state IN ('error', 'failed', 'cancelled')")
