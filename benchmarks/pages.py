@@ -71,7 +71,7 @@ def main(jobs: int, rounds: int, explain: bool) -> None:
     """Fill, ask, print."""
     with postgres(FAST) as server:
         settings = load_settings(database_url=server.url)
-        engine = make_engine(settings)
+        engine = make_engine(settings.model_copy(update={"database_timeout_seconds": 3600.0}))
         schema.upgrade(engine)
         began = time.monotonic()
         marks = fill(engine, jobs)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bookbot_web.database import Db
 from bookbot_web.hints import hint_for
+from bookbot_web.live import cursor_for
 from bookbot_web.pace import pace
 from bookbot_web.pages.job_log import log_section
 from bookbot_web.rendering import render
@@ -18,6 +19,7 @@ from shared.views import cost_of_job, failed_children, get_job, list_files
 from shared.views.conversation import get_call, list_calls
 from shared.views.family import book_title, list_children, relatives, worker_name
 from shared.views.job_rows import now_of
+from shared.views.watching import live_texts
 from shared.why import explain
 
 router = APIRouter()
@@ -31,7 +33,9 @@ def job(request: Request, job_id: str, db: Db, log: str = "") -> HTMLResponse:
     """The job's page; `log=none` leaves its log out, for live updates, which have the lines already."""
     with db.reading() as session:
         found = get_job(session, job_id)
-        return render(request, "job.html", here="jobs", **_values(session, found, with_log=log != "none"))
+        cursor = cursor_for(session, found["job_id"])
+        values = _values(session, found, with_log=log != "none")
+        return render(request, "job.html", here="jobs", cursor=cursor, **values)
 
 
 @router.get("/jobs/{job_id}/calls/{call_id}")
@@ -70,7 +74,7 @@ def _values(session: Session, job: dict[str, Any], *, with_log: bool) -> dict[st
         "book_title": book_title(session, job["book_id"]),
         "worker_name": worker_name(session, job["worker_id"]),
         "props_text": tidy_json(job["props"]),
-        "live_text": None,
+        "live_text": live_texts(session, {job_id: ("", 0, 0)}).get(job_id),
         "result_text": tidy_json(job["result"]) if job["result"] is not None else None,
         "log": log_section(session, job_id) if with_log else None,
     }

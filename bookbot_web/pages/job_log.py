@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy.orm import Session
 
 from bookbot_web.database import Database, Db
+from bookbot_web.live import cursor_for
 from bookbot_web.rendering import render
 from shared.errors import InvalidInput
 from shared.text import visible
@@ -36,8 +37,9 @@ def log(
     """The last lines, or those before, after or around a place ("attempt-seq"); `level` and `q` narrow them."""
     with db.reading() as session:
         found = get_job(session, job_id)
+        cursor = cursor_for(session, found["job_id"])
         section = log_section(session, found["job_id"], level=level, q=q.strip(), before=before, after=after, line=line)
-        return render(request, "job_log.html", here="jobs", job=found, log=section)
+        return render(request, "job_log.html", here="jobs", job=found, log=section, cursor=cursor)
 
 
 @router.get("/jobs/{job_id}/log.txt")

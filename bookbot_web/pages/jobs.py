@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
 from bookbot_web.database import Db
+from bookbot_web.live import cursor_for_lists
 from bookbot_web.rendering import address, render
 from shared.errors import BookbotError, InvalidInput
 from shared.job_types import catalogue
@@ -68,20 +69,21 @@ def jobs(
     """A page of the list, or, where `q` is the beginning of an id, the way to that job."""
     filters = read_filters(state, job_type, book_id, queue, parent_job_id)
     with db.reading() as session:
+        cursor = cursor_for_lists(session, ("jobs",))
         if q.strip():
             try:
                 found = find_id(session, Job.job_id, "job", q)
                 return RedirectResponse(address(request, f"/jobs/{found}"), 303)
             except BookbotError as error:
-                return _page(request, session, filters, _NO_JOBS, trouble=str(error), q=q)
+                return _page(request, session, filters, _NO_JOBS, cursor, trouble=str(error), q=q)
         try:
             if rows:
                 page = JobPage(jobs_by_id(session, rows.split(",")[:ROWS]), before or None)
             else:
                 page = search_jobs(session, filters.given(), before=before.strip() or None, limit=ROWS)
-            return _page(request, session, filters, page, before=before)
+            return _page(request, session, filters, page, cursor, before=before)
         except InvalidInput as error:
-            return _page(request, session, filters, _NO_JOBS, trouble=str(error))
+            return _page(request, session, filters, _NO_JOBS, cursor, trouble=str(error))
 
 
 def _page(
@@ -89,6 +91,7 @@ def _page(
     session: Session,
     filters: Filters,
     page: JobPage,
+    cursor: str,
     trouble: str = "",
     q: str = "",
     before: str = "",
@@ -96,8 +99,8 @@ def _page(
     job_ids = [row["job_id"] for row in page.jobs]
     newer = newer_jobs(session, filters.given(), after=job_ids[0]) if job_ids and not before else 0
     return render(
-        request, "jobs.html", 422 if trouble else 200, here="jobs", filters=filters, page=page, trouble=trouble, q=q,
-        before=before, states=list(JobState), job_types=[job_type.name for job_type in catalogue()], newer=newer,
+        request, "jobs.html", 422 if trouble else 200, here="jobs", cursor=cursor, filters=filters, page=page,
+        trouble=trouble, q=q, before=before, states=list(JobState), job_types=[job_type.name for job_type in catalogue()], newer=newer,
         children=child_counts(session, job_ids), reasons=short_reasons(session, page.jobs), now=now_of(session),
         titles=book_titles(session, {row["book_id"] for row in page.jobs}), live_query=_live_query(filters, page.jobs),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from bookbot_web.charts import lines, stacked, top_of
 from bookbot_web.database import Db
+from bookbot_web.live import cursor_for_lists
 from bookbot_web.rendering import render
 from shared.views import cost_of_day, list_workers
 from shared.views.attention import needs_attention
@@ -22,9 +23,10 @@ _PARTS = ("completed", "cancelled", "failed", "error")
 def overview(request: Request, db: Db, window: Literal["hour", "day"] = "hour") -> HTMLResponse:
     """Figures of this moment, and charts of the last hour or day."""
     with db.reading() as session:
+        cursor = cursor_for_lists(session, ("jobs", "workers"))
         ended = ended_lately(session, window)
         return render(
-            request, "overview.html", here="overview", window=window, counted=COUNTED,
+            request, "overview.html", here="overview", cursor=cursor, window=window, counted=COUNTED,
             counts=count_active(session), ended=ended, throughput=_throughput(ended), waits=_waits(ended),
             workers=list_workers(session), cost=cost_of_day(session), attention=needs_attention(session),
         )  # fmt: skip

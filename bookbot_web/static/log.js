@@ -96,16 +96,20 @@ if (log) {
   }
 }
 
-// The answer that is being written. Each event has all of it that is kept, so a lost one does no harm.
+// The answer that is being written. An event carries what was added, and where: `at` counts characters from the
+// beginning of this call's answer. What does not fit what is shown replaces it.
 const section = document.getElementById("live-text-section");
 if (section) {
   const box = document.getElementById("live-text");
+  let shown = { claim_id: section.dataset.claim ?? null, call: Number(section.dataset.call), length: Number(section.dataset.length) };
   document.addEventListener("bookbot:text", (event) => {
-    const text = event.detail?.text ?? "";
+    const told = event.detail;
     const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-    section.hidden = !text;
-    if (text.startsWith(box.textContent)) box.append(text.slice(box.textContent.length));
-    else box.textContent = text;
+    const fits = told.claim_id === shown.claim_id && told.call === shown.call && told.at === shown.length;
+    if (fits && told.at > 0) box.append(told.text);
+    else box.textContent = (told.at > 0 ? "… " : "") + told.text;
+    shown = { claim_id: told.claim_id, call: told.call, length: told.length };
+    section.hidden = !box.textContent;
     if (isAtEnd) box.scrollTop = box.scrollHeight;
   });
 }
