@@ -100,9 +100,10 @@ def _page(
     newer = newer_jobs(session, filters.given(), after=job_ids[0]) if job_ids and not before else 0
     return render(
         request, "jobs.html", 422 if trouble else 200, here="jobs", cursor=cursor, filters=filters, page=page,
-        trouble=trouble, q=q, before=before, states=list(JobState), job_types=[job_type.name for job_type in catalogue()], newer=newer,
-        children=child_counts(session, job_ids), reasons=short_reasons(session, page.jobs), now=now_of(session),
-        titles=book_titles(session, {row["book_id"] for row in page.jobs}), live_query=_live_query(filters, page.jobs),
+        trouble=trouble, q=q, before=before, states=list(JobState), newer=newer, now=now_of(session),
+        job_types=[job_type.name for job_type in catalogue()], live_query=_live_query(filters, page.jobs),
+        children=child_counts(session, job_ids), reasons=short_reasons(session, page.jobs),
+        titles=book_titles(session, {row["book_id"] for row in page.jobs}),
     )  # fmt: skip
 
 
