@@ -39,9 +39,12 @@ def anything_asked() -> ColumnElement[bool]:
 
 
 def asked_for(engine: Engine) -> list[str]:
-    """The ids of up to BATCH jobs with a request, in the order in which they are locked everywhere."""
+    """The ids of up to BATCH jobs with a request, the youngest first.
+
+    So children are before their parents: a parent that ran again before they do would start others in their place.
+    """
     with read_only(engine).connect() as connection:
-        return list(connection.scalars(select(Job.job_id).where(IS_ASKED).order_by(Job.job_id).limit(BATCH)))
+        return list(connection.scalars(select(Job.job_id).where(IS_ASKED).order_by(Job.job_id.desc()).limit(BATCH)))
 
 
 def carry_out(engine: Engine, job_ids: Sequence[str]) -> list[CarriedOut]:
