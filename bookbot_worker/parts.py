@@ -45,9 +45,9 @@ JOB_PATIENCE = 3600.0
 class Parts:
     """What a running processor consists of. Building it does no I/O; `start` does.
 
-    Four pools: one for the loop, the log writer, the rescuer and requests; one for job code, so that jobs holding connections can
-    never keep the engine from settling others; one for the ledger, whose entries are none of the jobs' transactions;
-    one connection for the heartbeat, which waits for nobody.
+    Four pools: one for the loop, the log writer, the rescuer and requests; one for job code, so that jobs holding
+    connections can never keep the engine from settling others; one for the ledger, whose entries are none of the jobs'
+    transactions; one connection for the heartbeat, which waits for nobody.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ checked here as `shared.control` checks the act, so that who asks is refused at 
 worker's to see. A job asked to be called off is claimed by nobody any more.
 """
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from shared.clock import db_now
@@ -61,7 +61,7 @@ def request_retry(job_id: str, *, fresh: bool = False, session: Session | None =
             .where(Job.job_id == job_id)
             .values(
                 retry_requested_at=func.coalesce(Job.retry_requested_at, db_now()),
-                retry_fresh=or_(Job.retry_fresh, fresh),
+                retry_fresh=true() if fresh else Job.retry_fresh,
             )
         )
         announce_jobs(connection)

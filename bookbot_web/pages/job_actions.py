@@ -9,10 +9,10 @@ from fastapi.responses import Response
 from bookbot_web.database import Db
 from bookbot_web.flash import redirect
 from bookbot_web.forms import Form, text_of
-from shared.control import cancel_job, retry_job
 from shared.enqueue import create_job
 from shared.errors import BookbotError, Conflict, InvalidInput, NotFound
 from shared.ids import check_id
+from shared.requests import request_cancel, request_retry
 from shared.states import JobState
 from shared.views import failed_children, get_job
 
@@ -25,8 +25,8 @@ def cancel(request: Request, job_id: str, _: Form, db: Db) -> Response:
     known = _known(job_id)
 
     def act(session: Any) -> str:
-        cancel_job(known, session=session)
-        return "It is being cancelled."
+        request_cancel(known, session=session)
+        return "It is being called off."
 
     return _do(request, db, known, act)
 
@@ -37,8 +37,8 @@ def retry(request: Request, job_id: str, form: Form, db: Db) -> Response:
     known, fresh = _known(job_id), text_of(form, "fresh") is not None
 
     def act(session: Any) -> str:
-        retry_job(known, fresh=fresh, session=session)
-        return "It runs again." + (" The LLM is asked anew." if fresh else "")
+        request_retry(known, fresh=fresh, session=session)
+        return "It runs again as soon as a worker has seen this." + (" The LLM is asked anew." if fresh else "")
 
     return _do(request, db, known, act)
 
@@ -51,10 +51,10 @@ def retry_failed(request: Request, job_id: str, _: Form, db: Db) -> Response:
     def act(session: Any) -> str:
         lost = failed_children(session, known)
         for child in lost:
-            retry_job(child, session=session)
+            request_retry(child, session=session)
         if JobState(get_job(session, known)["state"]).is_terminal:
-            retry_job(known, session=session)
-        return f"{len(lost)} of its jobs {'runs' if len(lost) == 1 else 'run'} again."
+            request_retry(known, session=session)
+        return f"{len(lost)} of its jobs {'runs' if len(lost) == 1 else 'run'} again, and then itself."
 
     return _do(request, db, known, act)
 

@@ -39,9 +39,16 @@ def anything_asked() -> ColumnElement[bool]:
 
 
 def asked_for(engine: Engine) -> list[str]:
-    """The ids of up to BATCH jobs with a request, in the order in which they are locked everywhere."""
+    """The ids of up to BATCH jobs to be called off, the oldest first, and of as many to be run again, youngest first.
+
+    So whole families are called off by their parents, and children run again before their parents do, which would
+    start others in their place.
+    """
+    wanted = select(Job.job_id).where(IS_ASKED).limit(BATCH)
+    cancels = wanted.where(_WAITS).order_by(Job.job_id)
+    retries = wanted.where(Job.retry_requested_at.is_not(None)).order_by(Job.job_id.desc())
     with read_only(engine).connect() as connection:
-        return list(connection.scalars(select(Job.job_id).where(IS_ASKED).order_by(Job.job_id).limit(BATCH)))
+        return [*connection.scalars(cancels), *connection.scalars(retries)]
 
 
 def carry_out(engine: Engine, job_ids: Sequence[str]) -> list[CarriedOut]:

@@ -30,8 +30,8 @@ FORGET_AFTER = 24 * 3600.0
 class Beat:
     """The answer to one beat. `claims`: claim_id → job_id of the jobs that run here, as the database sees it.
 
-    `cancelled`: those of them that somebody wants stopped. `has_requests`: somebody asked for a cancel or a retry. `server_seconds`: how long the server has been up, None on
-    SQLite. `oldest_worker`: the schema revision that workers need at least. `sent_at` is set by who sent it.
+    `cancelled`: those of them that somebody wants stopped. `has_requests`: somebody asked for a cancel or a retry.
+    `server_seconds`: how long the server has been up, None on SQLite. `oldest_worker`: the schema revision that workers need at least. `sent_at` is set by who sent it.
     """
 
     claims: dict[str, str] = field(default_factory=dict)

@@ -25,8 +25,8 @@ FILTERS = ("state", "job_type", "book_id", "queue", "parent_job_id")
 SCANNED = 20_000
 """Jobs one page looks at, at most."""
 
-_RARE = frozenset(JobState) - {JobState.COMPLETED}
-"""States with an index of their own; nearly all of a long history is completed."""
+_BY_INDEX = ("parent_job_id", "book_id", "state")
+"""Filters that an index answers, the one that leaves the fewest jobs first."""
 
 
 class JobPage(NamedTuple):
@@ -79,17 +79,11 @@ def _tests(filters: Mapping[str, str]) -> tuple[list[ColumnElement[bool]], list[
                 tests[name] = Job.queue == check_text(name, value, 64)
             case _:
                 raise InvalidInput(name[:80], "is no filter")
-    by_index = _by_index(tests, filters.get("state"))
+    by_index = next((name for name in _BY_INDEX if name in tests), None)
     first = [tests.pop(by_index)] if by_index else []
+    if by_index == "state" and JobState(filters["state"]).is_terminal:
+        first.append(Job.completed_at.is_not(None))  # which is what the index of ended jobs is about
     return first, list(tests.values())
-
-
-def _by_index(tests: dict[str, ColumnElement[bool]], state: str | None) -> str | None:
-    """The filter that an index answers and that leaves the fewest jobs, by what is known of the table."""
-    for name in ("parent_job_id", "book_id"):
-        if name in tests:
-            return name
-    return "state" if state in _RARE else None
 
 
 def _page(

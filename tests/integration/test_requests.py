@@ -99,6 +99,13 @@ def test_of_a_running_job_the_request_is_its_workers_and_its_waiting_children_ar
     end(engine, job, Cancelled())
 
 
+def test_children_run_again_before_their_parents_which_would_start_others_in_their_place(engine: Engine) -> None:
+    parent, child = failed(engine), failed(engine)
+    for job_id in (parent, child):
+        do(engine, request_retry, job_id)
+    assert asked_for(engine) == sorted([parent, child], reverse=True)
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_retry_is_carried_out_as_it_was_asked_for(engine: Engine, fresh: bool) -> None:
     job_id = failed(engine)

@@ -1,6 +1,6 @@
-"""Indexes for the pages: jobs that went wrong, by when; jobs that ended without completing, and children, by age.
+"""Indexes for the pages: jobs that went wrong, by when; and the children of a job, by age.
 
-Old workers may keep running. The first two are partial, so that a job that completes pays nothing for them.
+Old workers may keep running. A job that completes pays nothing for the first.
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,6 @@ revision = "0009"
 down_revision = "0008"
 
 WENT_WRONG = sa.text("state IN ('error', 'failed')")
-NOT_COMPLETED = sa.text("state IN ('error', 'failed', 'cancelled')")
 IS_CHILD = sa.text("parent_job_id IS NOT NULL")
 
 
@@ -31,17 +30,8 @@ def upgrade() -> None:
         postgresql_where=WENT_WRONG,
         sqlite_where=WENT_WRONG,
     )
-    op.create_index(
-        "jobs_not_completed",
-        "jobs",
-        ["state", "job_id"],
-        unique=False,
-        postgresql_where=NOT_COMPLETED,
-        sqlite_where=NOT_COMPLETED,
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("jobs_not_completed", "jobs")
     op.drop_index("jobs_went_wrong", "jobs")
     index_children("parent_job_id")
