@@ -4,11 +4,11 @@ import contextlib
 import sys
 
 import click
-import uvicorn
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bookbot_web.app import create_app
 from bookbot_web.auth import check_bind_address
+from bookbot_web.server import make_server
 from shared.database import make_engine
 from shared.errors import ConfigurationError, SchemaMismatch
 from shared.job_types import catalogue
@@ -40,8 +40,7 @@ def main(host: str, port: int) -> None:
     except DBAPIError as error:
         click.echo(f"Error: the database answers: {str(error.orig).strip().splitlines()[0]}", err=True)
         sys.exit(1)
-    config = uvicorn.Config(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=10)
-    server = uvicorn.Server(config)
+    server = make_server(app, host=host, port=port)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     sys.exit(0 if server.started else 1)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from bookbot_web import live
 from bookbot_web.api import router
 from bookbot_web.auth import check_token_setting
 from bookbot_web.database import Database
@@ -26,18 +27,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        app.state.live.start()
         yield
+        app.state.live.close()
+        app.state.live.stop()
         database.close()
 
     # The stock /docs page loads its script from a foreign host; /openapi.json is served instead.
     app = FastAPI(title="BookBot jobs", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.settings = settings
     app.state.database = database
+    app.state.live = live.Live(settings, database)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     install_problem_handlers(app)
     app.include_router(health_router, prefix="/api")
     app.include_router(router, prefix="/api")
+    app.include_router(live.router, prefix="/api")
     app.include_router(pages_router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

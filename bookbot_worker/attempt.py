@@ -161,6 +161,12 @@ class Attempt:
         self.job_log.report(fraction, message)
         self._watch()
 
+    def show_answer(self) -> Callable[[str], None]:
+        """An LLM begins to answer: what to call with each piece, so that it can be watched as it comes."""
+        add = self.job_log.listen().add
+        self._watch()
+        return add
+
     def _watch(self) -> None:
         if not self.is_watched:
             self.is_watched = True
@@ -213,6 +219,7 @@ class AttemptContext:
         self.parked = attempt.unit.parked
         self.llm = attempt.desk.author if attempt.desk else None
         self.ledger = attempt.ledger()
+        self.show_answer = attempt.show_answer
 
     @property
     def session(self) -> Session:

@@ -17,6 +17,7 @@ from bookbot_worker.jobs.job_llm import Desk
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import Lease
 from bookbot_worker.maintenance.heartbeat import Heartbeat
+from bookbot_worker.maintenance.requests import Requests
 from bookbot_worker.maintenance.rescuer import Rescuer
 from bookbot_worker.maintenance.supervisor import Supervisor
 from bookbot_worker.meter import Meter
@@ -52,9 +53,10 @@ JOB_PATIENCE = 3600.0
 class Parts:
     """What a running processor consists of. Building it does no I/O; `start` does.
 
-    Four pools: one for the loop, the log writer and the rescuer; one for job code, so that jobs holding connections can
-    never keep the engine from settling others; one for the ledger, whose entries are none of the jobs' transactions;
-    one connection for the heartbeat, which waits for nobody. A worker with a health page has one more for its figures.
+    Four pools: one for the loop, the log writer, the rescuer and requests; one for job code, so that jobs holding
+    connections can never keep the engine from settling others; one for the ledger, whose entries are none of the jobs'
+    transactions; one connection for the heartbeat, which waits for nobody. A worker with a health page has one more for
+    its figures.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Parts:
             lambda: self.heartbeat.server_seconds,
             self.meter,
         )
+        self.requests = Requests(self.engine)
         self._supervisor = Supervisor(at_work)
         self._health = (
             HealthServer(settings.health_port, condition.why_not_ready, condition.status, self._metrics.text)
@@ -135,6 +138,7 @@ class Parts:
             self._health.start()
         self.heartbeat.announce()
         self.rescuer.start()
+        self.requests.start()
         self._supervisor.start()
         self.log_writer.start()
         self.aside.start()
@@ -145,6 +149,7 @@ class Parts:
         self.slots.close()
         self.aside.stop()
         self.rescuer.stop()
+        self.requests.stop()
         self._supervisor.stop()
         self.log_writer.stop()
         self.heartbeat.stop()

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    web_streams: int = Field(2000, ge=1, le=100_000, description="event streams one web process keeps open")
     web_token: SecretStr | None = Field(None, description="bearer token the web API asks for")
 
     @field_validator("queues", "job_types", "jobs", mode="before")

@@ -46,6 +46,8 @@ class Context(Protocol):
     def llm(self) -> LLM | None: ...
     @property
     def ledger(self) -> JobLedger | None: ...
+    @property
+    def show_answer(self) -> Callable[[], Callable[[str], None]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class JobContext:
     llm: LLM | None = None
     closing: Callable[[Callable[[], object]], AbstractContextManager[None]] = lambda _close: nullcontext()
     ledger: JobLedger | None = None
+    show_answer: Callable[[], Callable[[str], None]] = lambda: lambda _piece: None
 
 
 class BaseJob(ABC):
@@ -130,6 +133,7 @@ class BaseJob(ABC):
             self._context.closing,
             self.log,
             self._context.ledger,
+            self._context.show_answer,
         )
 
     def create_jobs(self, new_jobs: Sequence[NewJob]) -> list[Job]:

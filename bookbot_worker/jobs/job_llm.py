@@ -29,6 +29,7 @@ class JobLLM:
     closing: Callable[[Callable[[], object]], AbstractContextManager[None]]
     log: Log
     ledger: JobLedger | None = None
+    show_answer: Callable[[], Callable[[str], None]] = lambda: _unseen
 
     def complete(self, prompt: Prompt, on_text: Callable[[str], None] | None = None) -> Completion:
         """Ask and wait, holding no database connection. What an earlier run was answered is answered again, for free.
@@ -37,7 +38,7 @@ class JobLLM:
         budget, a limit or a pause of the provider's stands in the way. Let all of them pass.
         """
         self.check_cancelled()
-        listener = Listener(on_text or (lambda _piece: None), self.check_cancelled, self.closing)
+        listener = Listener(self._told(on_text), self.check_cancelled, self.closing)
         with self.parked():
             if self.ledger is None:
                 answer = Answer(self.author.complete(prompt, listener), is_replay=False)
@@ -55,3 +56,19 @@ class JobLLM:
             cost_usd=completion.cost_usd,
         )
         return completion
+
+    def _told(self, on_text: Callable[[str], None] | None) -> Callable[[str], None]:
+        """What is told of each piece: whoever watches the job, and the job."""
+        show = self.show_answer()
+        if on_text is None:
+            return show
+
+        def heard(piece: str) -> None:
+            show(piece)
+            on_text(piece)
+
+        return heard
+
+
+def _unseen(_piece: str) -> None:
+    """Nobody watches a job that is run by hand."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bookbot_worker.failure_text import readable
+from bookbot_worker.telemetry.live_text import LiveText
 from shared.text import check_json, clean
 
 LINE_LIMIT = 8 * 1024
@@ -86,6 +87,7 @@ class JobLog:
         self._is_sealed = False
         self.progress: tuple[float, str | None] | None = None
         self._stored_progress: tuple[float, str | None] | None = None
+        self.live_text: LiveText | None = None
 
     @property
     def count(self) -> int:
@@ -134,7 +136,15 @@ class JobLog:
 
     def has_news(self) -> bool:
         """Whether there is something to store."""
-        return bool(self._lines) or self.progress != self._stored_progress
+        is_told = self.live_text is not None and self.live_text.has_news()
+        return is_told or bool(self._lines) or self.progress != self._stored_progress
+
+    def listen(self) -> LiveText:
+        """Another answer of an LLM begins; what it says is stored with the lines, as long as it comes."""
+        if self.live_text is None:
+            self.live_text = LiveText(self.job_id, self.claim_id)
+        self.live_text.turn()
+        return self.live_text
 
     def take(self) -> tuple[list[LogLine], tuple[float, str | None] | None] | None:
         """Lines and progress to store now, to be answered by `stored`; None where nothing may be taken."""
@@ -150,8 +160,10 @@ class JobLog:
         with self._free:
             if not is_safe:
                 self._lines = lines + self._lines
-            elif progress is not None:
-                self._stored_progress = progress
+            else:
+                self._stored_progress = progress or self._stored_progress
+                if self.live_text is not None:
+                    self.live_text.stored()
             self._in_flight = False
             self._free.notify_all()
 

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import DBAPIError
 
 from bookbot_worker.telemetry.joblog import JobLog, LogLine
+from bookbot_worker.telemetry.live_text import remove_old_texts, store_texts
 from shared.bulk import insert_rows
+from shared.database import is_postgresql
 from shared.models import JOB_LOGS, Job
 from shared.states import JobState
 
@@ -30,6 +32,7 @@ class LogWriter:
         self._logs: dict[str, JobLog] = {}
         self._lock = threading.Lock()
         self._is_delayed = False
+        self._has_old_texts = True  # what a worker that was killed has left
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
 
@@ -51,12 +54,16 @@ class LogWriter:
         """The job is settled or lost."""
         with self._lock:
             self._logs.pop(job_log.claim_id, None)
+        if job_log.live_text is not None and job_log.live_text.was_stored:
+            self._has_old_texts = True
 
     def run_once(self) -> None:
         """Store what is new. Lines that cannot be stored now are kept."""
         with self._lock:
             logs = sorted(self._logs.values(), key=lambda job_log: job_log.job_id)  # rows are locked in this order
         taken = [(job_log, *news) for job_log in logs if (news := job_log.take()) is not None]
+        if self._has_old_texts:
+            self._remove_old_texts()
         if not taken:
             return
         is_safe = False
@@ -71,6 +78,15 @@ class LogWriter:
             self._is_delayed = not is_safe
             for job_log, lines, progress in taken:
                 job_log.stored(lines, progress, is_safe=is_safe)
+
+    def _remove_old_texts(self) -> None:
+        """At the next time, where the database does not let us: nobody is shown the text of a claim that is over."""
+        self._has_old_texts = False
+        try:
+            with self._engine.begin() as connection:
+                remove_old_texts(connection)
+        except DBAPIError:
+            self._has_old_texts = True
 
     def _run(self) -> None:
         while not self._stop.wait(self._interval.total_seconds()):
@@ -100,6 +116,8 @@ def _store(connection: Connection, taken: list[Taken]) -> None:
     )
     ours = [item for item in taken if item[0].claim_id in running]
     insert_lines(connection, [line for _, lines, _ in ours for line in lines])
+    texts = (job_log.live_text for job_log, _, _ in ours)
+    store_texts(connection, [text for text in texts if text is not None and text.has_news()])
     for job_log, _, progress in ours:
         if progress is not None:
             connection.execute(

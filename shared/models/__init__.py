@@ -3,6 +3,7 @@
 from shared.models.base import Base
 from shared.models.books import CHUNK_TYPES, Book, Chunk, OutputFile
 from shared.models.jobs import IS_RUNNING, SUSPECT_AFTER, Job, JobDependency, JobLog
+from shared.models.live import JobLiveText
 from shared.models.llm import LlmCall, LlmCircuit
 from shared.models.workers import JobTypeLimit, Queue, Schedule, ScheduleTick, SchemaInfo, Worker
 
@@ -25,6 +26,7 @@ __all__ = [
     "Chunk",
     "Job",
     "JobDependency",
+    "JobLiveText",
     "JobLog",
     "JobTypeLimit",
     "LlmCall",

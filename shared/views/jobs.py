@@ -20,7 +20,8 @@ from shared.views.finding import find_id
 MAX_LIMIT = 200
 _HEAVY = {"props", "result", "error_trace"}
 _ALL_COLUMNS = tuple(Job.__table__.columns)
-_LIST_COLUMNS = tuple(column for column in _ALL_COLUMNS if column.name not in _HEAVY)
+LIST_COLUMNS = tuple(column for column in _ALL_COLUMNS if column.name not in _HEAVY)
+"""What a list shows of a job."""
 
 
 def list_jobs(
@@ -40,9 +41,9 @@ def list_jobs(
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInput("limit", f"must be from 1 to {MAX_LIMIT}")
-    query = select(*_LIST_COLUMNS).order_by(Job.job_id.desc()).limit(limit)
+    query = select(*LIST_COLUMNS).order_by(Job.job_id.desc()).limit(limit)
     if state is not None:
-        query = query.where(Job.state == _known_state(state))
+        query = query.where(Job.state == known_state(state))
     if job_type is not None:
         query = query.where(Job.job_type == check_text("job_type", job_type, 64))
     if queue is not None:
@@ -73,11 +74,8 @@ def get_job(session: Session, given: str) -> dict[str, Any]:
         raise NotFound("job", given)
     needed = select(JobDependency.depends_on_job_id).where(JobDependency.job_id == job_id)
     family = _descendants(job_id)
-    sums = session.execute(
-        select(Job.state, func.count(), func.sum(Job.progress), func.sum(Job.cost_usd))
-        .join(family, family.c.job_id == Job.job_id)
-        .group_by(Job.state)
-    ).all()
+    totals = (func.count(), func.sum(family.c.progress), func.sum(family.c.cost_usd))
+    sums = session.execute(select(family.c.state, *totals).group_by(family.c.state)).all()
     children = {state: count for state, count, _, _ in sums}
     done = sum(progress if state in ACTIVE else count for state, count, progress, _ in sums)
     own = 1.0 if row["state"] == JobState.COMPLETED else float(row["progress"])
@@ -95,7 +93,7 @@ def list_descendants(session: Session, job_id: str, *, limit: int = 1000) -> lis
     """Everything a job started, oldest first, as in `list_jobs`, and the `chapter` and `chunk_props` it is about."""
     family = _descendants(job_id)
     query = (
-        select(*_LIST_COLUMNS, Chunk.chapter, Chunk.props.label("chunk_props"))
+        select(*LIST_COLUMNS, Chunk.chapter, Chunk.props.label("chunk_props"))
         .join(family, family.c.job_id == Job.job_id)
         .outerjoin(Chunk, (Chunk.chunk_id == Job.chunk_id) & Chunk.is_latest)
         .order_by(Job.job_id)
@@ -120,13 +118,21 @@ def count_jobs_by_state(session: Session) -> dict[str, int]:
 
 
 def _descendants(job_id: str) -> CTE:
-    """The ids of everything a job started, directly or through others."""
-    family = select(Job.job_id).where(Job.parent_job_id == job_id).cte("family", recursive=True)
+    """Everything a job started, directly or through others: its id, and what is summed up of it.
+
+    The sums' columns come along, because joining thousands of ids to the table again is planned as a scan of it.
+    """
+
+    def columns(job: Any) -> tuple[Any, ...]:
+        return (job.job_id, job.state, job.progress, job.cost_usd)
+
+    family = select(*columns(Job)).where(Job.parent_job_id == job_id).cte("family", recursive=True)
     child = aliased(Job)
-    return family.union(select(child.job_id).join(family, child.parent_job_id == family.c.job_id))
+    return family.union(select(*columns(child)).join(family, child.parent_job_id == family.c.job_id))
 
 
-def _known_state(state: str) -> JobState:
+def known_state(state: str) -> JobState:
+    """The state of this name. Raises InvalidInput."""
     try:
         return JobState(state)
     except ValueError:

@@ -24,6 +24,7 @@ ENDS_TRANSACTIONS = {
     "bookbot_worker/queue/claim.py": "running is committed before the job starts",
     "bookbot_worker/queue/settle.py": "the one final transaction of a job",
     "bookbot_worker/queue/workers.py": "the worker's own row",
+    "bookbot_worker/queue/requests.py": "what the web asked for, a job at a time",
     "bookbot_worker/queue/rescue.py": "jobs of dead workers, a batch at a time",
     "bookbot_worker/llm/ledger_rows.py": "what was paid for is kept, whatever becomes of the job",
     "bookbot_worker/telemetry/log_writer.py": "lines become visible while the job runs",
@@ -71,6 +72,7 @@ CATCHES_EVERYTHING = {
     "shared/job_types.py:import_setting": "importing a module of the user's, raised again as ConfigurationError",
     "bookbot_worker/wakeup.py:changed": "psycopg's many ways to say that a connection is gone",
     "bookbot_worker/books/library.py:_is_a_template": "raised again as pydantic's ValueError, whatever the template is",
+    "bookbot_web/live/tail.py:_run": "a thread's boundary: one bad look must not end the tail, which says that it failed",
     "bookbot_worker/cli/boundary.py:main": "a command leaves with one line and a code",
 }
 
