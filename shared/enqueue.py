@@ -14,7 +14,6 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from shared.bulk import insert_rows
 from shared.database import is_postgresql, joined
 from shared.dependents import add_dependencies
 from shared.errors import InvalidInput
@@ -22,6 +21,7 @@ from shared.ids import check_id, new_id
 from shared.job_types import JobType, catalogue
 from shared.models import JOBS, Job
 from shared.references import check_books, check_jobs
+from shared.rows import insert_rows
 from shared.states import JobState, LockScope
 from shared.text import check_json, check_text
 from shared.tracing import trace_columns

@@ -13,9 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from bookbot_worker.telemetry.joblog import JobLog, LogLine
 from bookbot_worker.telemetry.live_text import remove_old_texts, store_texts
-from shared.bulk import insert_rows
-from shared.database import is_postgresql
 from shared.models import JOB_LOGS, Job
+from shared.rows import insert_rows
 from shared.states import JobState
 
 log = structlog.get_logger()

@@ -11,7 +11,7 @@ from alembic import op
 from shared.clock import UtcDateTime, db_now
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 ID = sa.Uuid(as_uuid=False)
 
