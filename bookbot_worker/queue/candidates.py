@@ -30,6 +30,9 @@ _WAITING: ColumnElement[str] = literal_column(f"'{JobState.WAITING}'")
 """As text, not as a parameter: a prepared plan must know it to use the partial indexes."""
 
 
+_CANDIDATE = (Job.job_id, Job.lock_scope, Job.book_id, Job.chunk_id, Job.queue, Job.job_type)
+
+
 @dataclass(frozen=True, slots=True)
 class Claimant:
     """Who claims: the worker's id, the job types it knows, the queues it serves (empty: all).
@@ -46,10 +49,10 @@ class Claimant:
 
 
 @lru_cache(maxsize=128)
-def candidates(claimant: Claimant, *, is_below: bool = False) -> Select[Any, Any, Any, Any, Any, Any, Any]:
+def candidates(claimant: Claimant, *, is_below: bool = False) -> Select[Any, Any, Any, Any, Any, Any, Any, Any, Any]:
     """The first `:free` jobs this worker could run, locked; those another claimer looks at are skipped.
 
-    The columns of a `Candidate`, and whether anything is limited. `is_below`: only jobs of a lower priority than
+    The columns of a `Candidate`, whether anything is limited, and its place in claim order. `is_below`: only jobs of a lower priority than
     `:below`, which is where the search in the index begins then.
 
     Built once (5.7 ms) and run often (0.5 ms). Of jobs that need the same book or chunk only the first in claim
@@ -70,7 +73,7 @@ def candidates(claimant: Claimant, *, is_below: bool = False) -> Select[Any, Any
     )
     below = [Job.priority < bindparam("below", type_=Integer)] if is_below else []
     return (
-        select(Job.job_id, Job.lock_scope, Job.book_id, Job.chunk_id, Job.queue, Job.job_type, has_limits())
+        select(*_CANDIDATE, has_limits(), Job.priority, Job.run_at)
         .where(_is_due(Job, claimant), may_run, *below)
         .order_by(Job.priority.desc(), Job.run_at, Job.job_id)
         .limit(bindparam("free", type_=Integer))

@@ -46,7 +46,7 @@ from shared.states import JobState
 
 _NAMES = tuple(JOBS.c.keys())
 _FOUND = 7
-"""Columns of `candidates`; those of a job that was started at once come after them."""
+"""Columns of `candidates` that are read; on PostgreSQL those of a job that was started at once come after them."""
 
 ROUNDS = 10
 """Claims in a row, at most, where limits left candidates out: what stands behind those may start all the same."""
@@ -83,16 +83,17 @@ def _claim(
     with engine.begin() as connection:
         if busy:
             wait_for(connection, busy)
+        started: dict[str, Job] = {}
         if is_postgresql(connection):
             statement = _found_and_started(claimant, is_below=is_below)
             found = connection.execute(statement, wanted | {"worker": claimant.worker_id}).all()
+            started = _plain_jobs(row[_FOUND:] for row in found if row[_FOUND] is not None)
         else:
             found = connection.execute(candidates(claimant, is_below=is_below), wanted).all()
         if not found:
             return [], Within(())
-        started = _plain_jobs(row[_FOUND:] for row in found if len(row) > _FOUND and row[_FOUND] is not None)
         within = Within([Candidate(*row[: _FOUND - 1]) for row in found if row[0] not in started])
-        if found[0].has_limits:
+        if found[0][_FOUND - 1]:
             within = within_limits(connection, within.allowed)
         if within.allowed:
             started |= _start(connection, claimant, take_locks(connection, within.allowed))
@@ -116,8 +117,9 @@ def _found_and_started(claimant: Claimant, *, is_below: bool) -> Select[Any]:
         .returning(*JOBS.c)
         .cte("started")
     )
-    both = [lean(column, "postgresql") for column in (*found.c, *started.c)]
-    return select(*both).outerjoin_from(found, started, started.c.job_id == found.c.job_id)
+    both = [lean(column, "postgresql") for column in (*list(found.c)[:_FOUND], *started.c)]
+    query = select(*both).outerjoin_from(found, started, started.c.job_id == found.c.job_id)
+    return query.order_by(found.c.priority.desc(), found.c.run_at, found.c.job_id)
 
 
 def _claim_order(job: Job) -> tuple[int, datetime, str]:
