@@ -17,7 +17,6 @@ from uuid_utils import uuid7
 
 from shared.errors import InvalidInput
 
-
 _CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
