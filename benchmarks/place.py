@@ -62,12 +62,20 @@ class Place:
         """CPU seconds of PostgreSQL's processes so far."""
         return family_cpu(self.server_pid)
 
+    def on_sqlite(self) -> "Place":
+        """The same with a file for a database."""
+        return Place(f"sqlite:///{self.folder / 'bench.db'}", self.folder, 0, self.size, self.running)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """That of the processes that run here."""
+        return os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": self.url} | more
+
     def child(self, module: str, *arguments: object, **environment: str) -> "subprocess.Popen[bytes]":
         """A Python program of its own; what it says on standard output is for `answer`."""
         log = (self.folder / f"{module}.log").open("ab")
         process = subprocess.Popen(
             [sys.executable, "-m", module, *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": str(ROOT), "DATABASE_URL": self.url} | environment,
+            env=self.environment(**environment),
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=ROOT,

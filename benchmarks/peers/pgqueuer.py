@@ -109,7 +109,7 @@ async def idle() -> dict[str, float]:
     async def job(_: Job) -> None:
         pass
 
-    print("ready", flush=True)  # noqa: T201 - the parent waits for it
+    print("ready", flush=True)
     await manager.run(batch_size=10, dequeue_timeout=timedelta(seconds=1))
     return {}
 
@@ -120,7 +120,7 @@ def main() -> None:
     act, *numbers = sys.argv[1:]
     arguments = [int(number) for number in numbers]
     answer = asyncio.run(work(*arguments, 1.0) if act == "sleep" else acts[act](*arguments))
-    print(json.dumps(answer))  # noqa: T201 - the answer
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

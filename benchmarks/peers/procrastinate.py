@@ -79,7 +79,7 @@ async def pick_up(times: int) -> dict[str, float]:
 async def idle() -> dict[str, float]:
     """Wait for jobs that never come."""
     await APP.schema_manager.apply_schema_async()
-    print("ready", flush=True)  # noqa: T201 - the parent waits for it
+    print("ready", flush=True)
     await APP.run_worker_async(install_signal_handlers=False)
     return {}
 
@@ -95,4 +95,4 @@ async def run() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(run())))  # noqa: T201 - the answer
+    print(json.dumps(asyncio.run(run())))
