@@ -1,77 +1,82 @@
-"""Runs every case on both databases and prints the medians."""
+"""Measures this project beside its peers and the limit of the machine, A B A B, and prints medians and ratios."""
 
 import json
 import logging
-import statistics
-import tempfile
-from collections import defaultdict
-from collections.abc import Callable
+import os
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import click
+import psycopg
 import structlog
 
-from benchmarks import cases, streams
-from shared import schema
-from shared.database import make_engine
-from shared.settings import load_settings
-from tests.support.postgres import DURABLE, execute, postgres
+from benchmarks.cases import CASES
+from benchmarks.machine import MOST_OTHERS, Watch, describe
+from benchmarks.place import place
+from benchmarks.report import Runs, table
+from tests.support.postgres import DURABLE, postgres
+
+TRIES = 3
+"""How often a round may be run in all until it was undisturbed."""
+
+QUICK = 0.1
 
 
 @click.command(help=__doc__)
-@click.option("--rounds", default=3, show_default=True, help="runs of every case; the median is printed")
-@click.option("--jobs", default=5000, show_default=True, help="jobs a run")
-@click.option("--concurrency", default=100, show_default=True, help="slots of the worker")
-@click.option("--streams", "answers", default=200, show_default=True, help="answers that are streamed at a time")
-@click.option("--only", type=click.Choice(["postgresql", "sqlite"]), help="one database instead of both")
-@click.option("--json", "as_json", is_flag=True, help="a document instead of a table")
-def main(rounds: int, jobs: int, concurrency: int, answers: int, only: str | None, as_json: bool) -> None:
-    """Interleave the databases, so that a busy moment of the machine hits both."""
+@click.option("--case", "names", multiple=True, type=click.Choice([case.name for case in CASES]), help="only this one")
+@click.option("--rounds", default=3, show_default=True, help="undisturbed runs of every contestant")
+@click.option("--json", "document", type=click.Path(path_type=Path), help="write the figures into this file, too")
+@click.option("--quick", is_flag=True, help="a tenth of the jobs, one round: does everything work?")
+@click.option("--even-disturbed", is_flag=True, help="keep runs in which others took more than 10 % of the CPU")
+def main(names: tuple[str, ...], rounds: int, document: Path | None, quick: bool, even_disturbed: bool) -> None:
+    """On a PostgreSQL of its own with durable defaults. Exit code 1 where a contestant had no undisturbed run."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    figures: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    with tempfile.TemporaryDirectory() as folder, postgres(DURABLE) as server:
-        for number in range(rounds):
-            urls = {"postgresql": f"{server.url.rsplit('/', 1)[0]}/bench{number}"}
-            urls["sqlite"] = f"sqlite:///{Path(folder) / f'bench{number}.db'}"
-            execute(server.url, f"CREATE DATABASE bench{number}")
-            for database, url in urls.items():
-                if only in (None, database):
-                    _run(url, jobs, concurrency, answers, figures[database])
-    medians = {
-        database: {name: round(statistics.median(values), 2) for name, values in named.items()}
-        for database, named in figures.items()
-    }
-    click.echo(json.dumps(medians, indent=2) if as_json else _table(medians))
-
-
-def _run(url: str, jobs: int, concurrency: int, answers: int, into: dict[str, list[float]]) -> None:
-    settings = load_settings(database_url=url, concurrency=concurrency)
-    engine = make_engine(settings)
-    schema.upgrade(engine)
-    runs: list[Callable[[], cases.Figures]] = [
-        lambda: cases.throughput(engine, settings, "noop", jobs),
-        lambda: cases.throughput(engine, settings, "writes", jobs // 5),
-        lambda: cases.throughput(engine, settings, "logs", jobs // 5),
-        lambda: cases.pick_up(engine, settings, 200),
-        lambda: streams.streams(engine, settings, answers),
-        lambda: cases.enqueue(engine, settings, jobs // 10, jobs * 2),
-    ]
-    for run in runs:
-        for name, value in run().items():
-            into[name].append(value)
-    engine.dispose()
-
-
-def _table(medians: dict[str, dict[str, float]]) -> str:
-    names = list(dict.fromkeys(name for named in medians.values() for name in named))
-    lines = ["".join([f"{'':26}", *(f"{database:>14}" for database in medians)])]
-    lines += [
-        "".join(
-            [f"{name:26}", *(f"{named[name]:14,.2f}" if name in named else f"{'-':>14}" for named in medians.values())]
+    chosen = [case for case in CASES if not names or case.name in names]
+    found, numbers = {}, count()
+    with postgres(DURABLE) as server:
+        about = {"date": datetime.now(UTC).date().isoformat(), "machine": describe(), "server": _version(server.url)}
+        click.echo(" · ".join(about.values()))
+        for case in chosen:
+            runs = Runs(case)
+            for _ in range(1 if quick else rounds):
+                _round(runs, server.url, numbers, QUICK if quick else 1.0, 1 if even_disturbed else TRIES)
+            found[case.name] = runs.document(even_disturbed=even_disturbed)
+            click.echo(table(case, found[case.name]))
+    if document is not None:
+        document.write_text(json.dumps(about | {"cases": found}, indent=2, ensure_ascii=False), encoding="utf-8")
+    missing = [name for name, one in found.items() if not all(one["medians"].values())]
+    if missing:
+        raise click.ClickException(
+            f"the machine was busy (others above {MOST_OTHERS:.0%}): no undisturbed run in {', '.join(missing)}"
         )
-        for name in names
-    ]
-    return "\n".join(lines)
+
+
+def _round(runs: Runs, server_url: str, numbers: "count[int]", size: float, tries: int) -> None:
+    """Every contestant once, in turn; again, up to so many tries, where others disturbed it."""
+    for name, contestant in runs.case.contestants.items():
+        for _ in range(tries):
+            server_pid = _server_pid(server_url)
+            with place(server_url, server_pid, next(numbers), size) as here:
+                watch = Watch((os.getpid(), server_pid)).begin()
+                figures = contestant(here)
+                others = watch.others()
+            runs.add(name, figures, others)
+            if others <= MOST_OTHERS:
+                break
+
+
+def _version(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        return f"PostgreSQL {connection.info.server_version // 10000}.{connection.info.server_version % 10000}"
+
+
+def _server_pid(url: str) -> int:
+    """The postmaster's: the parent of the process that serves us. 0 where it is none of this machine's."""
+    with psycopg.connect(url) as connection:
+        status = Path(f"/proc/{connection.info.backend_pid}/status")
+        lines = dict(line.split(":\t", 1) for line in status.read_text().splitlines()) if status.exists() else {}
+    return int(lines["PPid"]) if lines.get("Name") == "postgres" else 0
 
 
 if __name__ == "__main__":

@@ -1,127 +1,173 @@
-"""The cases: how many jobs a worker runs per second, how fast jobs are enqueued, how soon one is picked up.
+"""The cases and who takes part in each. A contestant is given a place and returns its figures by name."""
 
-Each takes an engine and settings for an empty, migrated database and returns figures by name.
-"""
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-import statistics
-import threading
-import time
+from benchmarks import limit, others, ours, strain
+from benchmarks.place import Figures, Place
+from benchmarks.streams import streams
+from shared.database import make_engine
 
-from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session
-
-from bookbot_worker.jobs.base import BaseJob
-from bookbot_worker.processor import JobProcessor
-from shared.enqueue import NewJob, create_job, create_jobs
-from shared.ids import new_id
-from shared.job_types import AnyProps, JobType, catalogue
-from shared.models import Book
-from shared.settings import Settings
-
-Figures = dict[str, float]
+Contestant = Callable[[Place], Figures]
 
 
-class NoOp(BaseJob):
-    """Nothing: what is left is the engine."""
+@dataclass(frozen=True)
+class Case:
+    """What is measured. The first contestant is this project; ratios are to the others, by the figure `counts`."""
 
-    def execute(self) -> bool:
-        return True
-
-
-class Writes(BaseJob):
-    """One row: settled alone, in a transaction of its own."""
-
-    def execute(self) -> bool:
-        self.session.add(Book(book_id=new_id(), title="benchmark", props={}))
-        return True
+    name: str
+    title: str
+    counts: str
+    contestants: Mapping[str, Contestant]
+    is_rate: bool = True
 
 
-class Logs(BaseJob):
-    """Three log lines."""
-
-    def execute(self) -> bool:
-        for number in range(3):
-            self.log(f"line {number}")
-        return True
-
-
-class Clocked(BaseJob):
-    """Notes when it started."""
-
-    started_at = 0.0
-    started = threading.Event()
-
-    def execute(self) -> bool:
-        Clocked.started_at = time.perf_counter()
-        Clocked.started.set()
-        return True
+def _streams(place: Place) -> Figures:
+    settings = place.migrated()
+    engine = make_engine(settings)
+    try:
+        return streams(engine, settings, place.count(200))
+    finally:
+        engine.dispose()
 
 
-CLASSES = {"noop": NoOp, "writes": Writes, "logs": Logs, "clocked": Clocked}
-
-
-def processor(settings: Settings) -> JobProcessor:
-    """A worker that knows the benchmark's jobs."""
-    made = JobProcessor(settings)
-    for name, job_class in CLASSES.items():
-        catalogue().add(JobType(name, AnyProps))
-        made.register(name, job_class)
-    return made
-
-
-def throughput(engine: Engine, settings: Settings, name: str, jobs: int) -> Figures:
-    """Jobs per second of one worker, from its first claim to its last settle (both by the database's clock)."""
-    worker = processor(settings)
-    with Session(engine) as session:
-        create_jobs([NewJob(name) for _ in range(jobs)], session=session)
-        session.commit()
-    cpu = time.process_time()
-    worker.run(until_empty=True)
-    cpu = time.process_time() - cpu
-    seconds = (
-        "EXTRACT(EPOCH FROM max(completed_at) - min(started_at))"
-        if engine.dialect.name == "postgresql"
-        else "(julianday(max(completed_at)) - julianday(min(started_at))) * 86400"
-    )
-    with engine.connect() as connection:
-        took = connection.scalar(text(f"SELECT {seconds} FROM jobs WHERE job_type = '{name}'"))  # noqa: S608
-        done = connection.scalar(text(f"SELECT count(*) FROM jobs WHERE state = 'completed' AND job_type = '{name}'"))  # noqa: S608
-    assert done == jobs, f"{done} of {jobs} jobs completed"
-    return {f"{name} jobs/s": jobs / float(took or 1), f"{name} worker CPU µs/job": cpu / jobs * 1e6}
-
-
-def enqueue(engine: Engine, _settings: Settings, single: int, bulk: int) -> Figures:
-    """Jobs enqueued per second: one a transaction, and a thousand a transaction."""
-    started = time.perf_counter()
-    for _ in range(single):
-        with Session(engine) as session:
-            create_job(job_type="demo", session=session)
-            session.commit()
-    alone = single / (time.perf_counter() - started)
-    started = time.perf_counter()
-    for _ in range(bulk // 1000):
-        with Session(engine) as session:
-            create_jobs([NewJob("demo") for _ in range(1000)], session=session)
-            session.commit()
-    return {"enqueue single/s": alone, "enqueue bulk/s": bulk / (time.perf_counter() - started)}
-
-
-def pick_up(engine: Engine, settings: Settings, times: int) -> Figures:
-    """Milliseconds from the commit of an enqueue to the first line of execute(), on an idle worker."""
-    worker = processor(settings)
-    worker.start()
-    pause = threading.Event()
-    pause.wait(1.0)
-    latencies = []
-    for number in range(times):
-        Clocked.started.clear()
-        with Session(engine) as session:
-            create_job(job_type="clocked", session=session)
-            session.commit()
-        committed = time.perf_counter()
-        assert Clocked.started.wait(10), "the job was never started"
-        latencies.append((Clocked.started_at - committed) * 1000)
-        pause.wait(0.011 + 0.0007 * (number % 29))
-    worker.stop()
-    ordered = sorted(latencies)
-    return {"pick-up p50 ms": statistics.median(ordered), "pick-up p99 ms": ordered[int(len(ordered) * 0.99) - 1]}
+CASES = (
+    Case(
+        "noop",
+        "jobs that do nothing, one worker, best settings",
+        "jobs/s",
+        {
+            "bookbot, 200 slots": lambda p: ours.work(p, "noop", p.count(20_000), 200),
+            "pgqueuer, batch 100": lambda p: others.work(p, "pgqueuer", p.count(20_000), 100),
+            "bookbot, 100 slots": lambda p: ours.work(p, "noop", p.count(20_000), 100),
+            "procrastinate, 100": lambda p: others.work(p, "procrastinate", p.count(1_500), 100),
+            "pgbench, 8 clients": lambda p: limit.pgbench(p, p.count(8_000), 8, writes=False),
+        },
+    ),
+    Case(
+        "defaults",
+        "the same, default settings",
+        "jobs/s",
+        {
+            "bookbot, 10 slots": lambda p: ours.work(p, "noop", p.count(10_000), 10),
+            "pgqueuer, batch 10": lambda p: others.work(p, "pgqueuer", p.count(10_000), 10),
+            "procrastinate, 1": lambda p: others.work(p, "procrastinate", p.count(1_000), 1),
+        },
+    ),
+    Case(
+        "workers",
+        "two workers on one queue",
+        "jobs/s",
+        {
+            "bookbot, 2 workers": lambda p: ours.work(p, "noop", p.count(30_000), 200, workers=2),
+            "bookbot, 1 worker": lambda p: ours.work(p, "noop", p.count(30_000), 200),
+        },
+    ),
+    Case(
+        "writes",
+        "jobs that write one row each, settled alone, four connections",
+        "jobs/s",
+        {
+            "bookbot, 100 slots": lambda p: ours.work(p, "writes", p.count(4_000), 100),
+            "pgbench, 4 clients": lambda p: limit.pgbench(p, p.count(8_000), 4, writes=True),
+        },
+    ),
+    Case(
+        "reads",
+        "jobs that only read",
+        "jobs/s",
+        {"bookbot, 100 slots": lambda p: ours.work(p, "reads", p.count(10_000), 100)},
+    ),
+    Case(
+        "sqlite",
+        "jobs that do nothing, on SQLite with synchronous=FULL",
+        "jobs/s",
+        {
+            "bookbot, 100 slots": lambda p: ours.work(p.on_sqlite(), "noop", p.count(10_000), 100),
+            "huey, 4 workers": lambda p: others.huey(p, p.count(5_000), 4),
+            "bookbot, 10 slots": lambda p: ours.work(p.on_sqlite(), "noop", p.count(10_000), 10),
+        },
+    ),
+    Case(
+        "enqueue",
+        "enqueue one a transaction, and a thousand",
+        "bulk/s",
+        {
+            "bookbot": lambda p: ours.enqueue(p, p.count(2_000), p.count(50_000, 5_000)),
+            "pgqueuer": lambda p: others.enqueue(p, "pgqueuer", p.count(2_000), p.count(50_000, 5_000)),
+            "procrastinate": lambda p: others.enqueue(p, "procrastinate", p.count(1_000), p.count(20_000, 5_000)),
+        },
+    ),
+    Case(
+        "pick-up",
+        "from the commit of an enqueue to the job's first line, idle worker",
+        "p50 ms",
+        {
+            "bookbot": lambda p: ours.pick_up(p, p.count(300)),
+            "pgqueuer": lambda p: others.pick_up(p, "pgqueuer", p.count(300)),
+            "procrastinate": lambda p: others.pick_up(p, "procrastinate", p.count(300)),
+            "bookbot on SQLite": lambda p: ours.pick_up(p.on_sqlite(), p.count(300)),
+            "huey on SQLite": lambda p: others.pick_up(p, "huey", p.count(300)),
+        },
+        is_rate=False,
+    ),
+    Case(
+        "sleeps",
+        "500 jobs of one second, 100 at a time",
+        "s",
+        {
+            "bookbot": lambda p: strain.sleeps(p, 500, 100),
+            "pgqueuer": lambda p: others.sleeps(p, "pgqueuer", 500, 100),
+            "procrastinate": lambda p: others.sleeps(p, "procrastinate", 500, 100),
+        },
+        is_rate=False,
+    ),
+    Case("streams", "200 answers streamed at a time", "200 streams CPU %", {"bookbot": _streams}, is_rate=False),
+    Case(
+        "history",
+        "a million finished jobs beside an empty table",
+        "jobs/s",
+        {
+            "bookbot, 1,000,000 finished": lambda p: strain.history(p, p.count(20_000), p.count(1_000_000)),
+            "bookbot, empty": lambda p: ours.work(p, "noop", p.count(20_000), 200),
+        },
+    ),
+    Case(
+        "snapshot",
+        "claims of ten with 100,000 waiting, beside a snapshot that kept 50,000 jobs' dead rows",
+        "claim p99 ms",
+        {"bookbot": lambda p: strain.snapshot(p, p.count(100_000), p.count(50_000))},
+        is_rate=False,
+    ),
+    Case(
+        "fairness",
+        "claims of ten behind 1,000 jobs whose books are held",
+        "claim p50 ms",
+        {"bookbot": lambda p: strain.fairness(p, p.count(1_000))},
+        is_rate=False,
+    ),
+    Case(
+        "idle",
+        "a worker that waits for a minute",
+        "CPU s/min",
+        {
+            "bookbot": lambda p: strain.idle(p, max(60 * p.size, 10)),
+            "pgqueuer": lambda p: others.idle(p, "pgqueuer", max(60 * p.size, 10)),
+            "procrastinate": lambda p: others.idle(p, "procrastinate", max(60 * p.size, 10)),
+        },
+        is_rate=False,
+    ),
+    Case(
+        "start",
+        "from the start to the first claim",
+        "s to first claim",
+        {"bookbot": ours.start},
+        is_rate=False,
+    ),
+    Case(
+        "logs",
+        "jobs of a hundred log lines",
+        "lines/s",
+        {"bookbot, 10 slots": lambda p: strain.logs(p, p.count(600))},
+    ),
+)

@@ -84,7 +84,7 @@ def run_worker(settings: Settings, leave: Callable[[int], NoReturn], *, until_em
     processor = build_processor(settings)
     tell_systemd(processor.condition)
     last_resort = LastResort()
-    _spare_the_collector()
+    spare_the_collector()
 
     def stop() -> None:
         processor.request_stop()
@@ -99,7 +99,7 @@ def run_worker(settings: Settings, leave: Callable[[int], NoReturn], *, until_em
         last_resort.disarm()
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """What is loaded by now stays for good: the garbage collector need not look through it again and again.
 
     A batch of jobs is some thousand objects that go as they came, by their reference counts; cycles are rare. Together

@@ -204,8 +204,7 @@ class JobProcessor(InBackground):
             log.error("worker.recycling", exit_code=exit_code, leaked=self._at_work.leaked)
 
     @property
-    def _must_end(self) -> bool:
-        """Asked to, or for a reason of its own, which is no request: a first SIGTERM after it still drains."""
+    def _must_end(self) -> bool:  # asked to, or for a reason of its own: a first SIGTERM after that still drains
         return bool(self.stop_requests or self.exit_code)
 
     def _sleep(self, seconds: float) -> None:

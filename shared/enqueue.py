@@ -20,6 +20,7 @@ from shared.errors import InvalidInput
 from shared.ids import check_id, new_id
 from shared.job_types import JobType, catalogue
 from shared.models import JOBS, Job
+from shared.models.plain import plain_job
 from shared.references import check_books, check_jobs
 from shared.rows import insert_rows
 from shared.states import JobState, LockScope
@@ -107,18 +108,21 @@ def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -
         check_books(target, [row for _, row in rows])
         check_jobs(target, [(row, (*new.depends_on, *new.awaits)) for new, row in rows])
         plain = [row for _, row in rows if row["unique_key"] is None]
-        added = {row["job_id"]: Job(**row) for row in plain}
         if len(plain) < BULK_FROM:
+            added = {row["job_id"]: Job(**row) for row in plain}
             target.add_all(added.values())
         else:
+            added = {row["job_id"]: plain_job(row) for row in plain}
             target.flush()
             for is_timed in (False, True):  # one statement has one set of columns
                 if part := [row for row in plain if ("run_at" in row) is is_timed]:
                     insert_rows(target.connection(), JOBS, part)
         jobs = [added.get(row["job_id"]) or _insert_unique(target, row) for _, row in rows]
         stored = {row["job_id"]: job.job_id for (_, row), job in zip(rows, jobs, strict=True)}
-        fresh = [(job, new) for (new, row), job in zip(rows, jobs, strict=True) if job.job_id == row["job_id"]]
-        add_dependencies(target, [(job, _waits(new, stored)) for job, new in fresh])
+        fresh = [
+            (job, new) for (new, row), job in zip(rows, jobs, strict=True) if stored[row["job_id"]] == row["job_id"]
+        ]
+        add_dependencies(target, [(job, _waits(new, stored)) for job, new in fresh if new.depends_on or new.awaits])
         return jobs
 
 

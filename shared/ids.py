@@ -3,6 +3,7 @@
 Fencing tokens are random instead (`db_random_id`): numbers and sequences can repeat after a failover.
 """
 
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +13,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from shared.errors import InvalidInput
+
+_CANONICAL = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def new_id() -> str:
@@ -28,7 +31,7 @@ def check_id(field: str, value: str) -> str:
     Raises InvalidInput, naming `field`, where it is no UUID at all.
     """
     try:
-        return str(uuid.UUID(value))
+        return value if _CANONICAL.fullmatch(value) else str(uuid.UUID(value))
     except (ValueError, AttributeError, TypeError):
         raise InvalidInput(field, f"{str(value)[:80]!r} is not an id") from None
 

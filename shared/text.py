@@ -14,6 +14,7 @@ from shared.errors import InvalidInput
 MAX_PROPS_BYTES = 64 * 1024
 MAX_DEPTH = 64
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _MANY_DIGITS = re.compile(r"\d{300}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # C0 but tab and newline, DEL, C1; the bidirectional controls of "Trojan Source" (CVE-2021-42574), the separators that
@@ -52,7 +53,7 @@ def check_json(field: str, value: dict[str, Any]) -> dict[str, Any]:
     deeper than 64, numbers JSON cannot carry, more than 64 KiB once encoded.
     """
     try:
-        encoded = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        encoded = _ENCODER.encode(value)
         size = len(encoded.encode())
     except (ValueError, TypeError, RecursionError, UnicodeEncodeError):
         _find_fault(field, value, 0)
