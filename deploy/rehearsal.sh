@@ -79,12 +79,12 @@ part "Database and settings"
 try 'runuser -u postgres -- createuser bookbot && runuser -u postgres -- createdb --owner=bookbot bookbot'
 try 'install -d -m 700 /etc/credstore && echo "postgresql://bookbot@/bookbot?host=/run/postgresql" > /etc/credstore/database-url'
 try 'head -c 24 /dev/urandom | base64 > /etc/credstore/web-token'
-try 'install -d /etc/bookbot && echo BOOKBOT_OFFLINE_WORDS_PER_SECOND=60 > /etc/bookbot/bookbot.env'
+try 'install -d /etc/bookbot && echo BOOKBOT_OFFLINE_WORDS_PER_SECOND=250 > /etc/bookbot/bookbot.env'
 
 part "Start"
 try 'install -m 644 deploy/systemd/* /etc/systemd/system/ && systemctl daemon-reload'
 try 'systemctl start bookbot-migrate && journalctl --unit bookbot-migrate --output cat --lines 3'
-try 'systemctl enable --now bookbot.target bookbot-web bookbot-worker@1 bookbot-worker@2'
+try 'systemctl enable --now bookbot.target bookbot-worker@1 bookbot-worker@2 bookbot-web'
 try 'systemctl status --no-pager --lines 3 bookbot-worker@1'
 try 'systemd-analyze security --no-pager bookbot-worker@1 bookbot-web | grep Overall'
 sleep 1
