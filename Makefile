@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo run test lint faults systemd mutants bench clean
+.PHONY: help demo run test lint faults systemd mutants bench sbom clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -46,6 +46,15 @@ mutants: $(VENV)/installed-test ## remove each guard in turn and see its test fa
 
 bench: $(VENV)/installed-test ## first figures: throughput, enqueue rate, pick-up latency, 200 streams
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The tool has an environment of its own: what it brings is no part of what it lists.
+sbom: ## write sbom.json: what an installation holds, as CycloneDX
+	$(PYTHON) -m venv --clear build/sbom/tool
+	build/sbom/tool/bin/pip install --quiet cyclonedx-bom==7.5.0
+	$(PYTHON) -m venv --clear build/sbom/runtime
+	build/sbom/runtime/bin/pip install --quiet -c constraints.txt .
+	build/sbom/runtime/bin/pip uninstall --quiet --yes pip setuptools
+	build/sbom/tool/bin/cyclonedx-py environment --output-reproducible -o sbom.json build/sbom/runtime/bin/python
 
 clean: ## remove the virtual environment and what the demo wrote
 	rm -rf $(VENV) bookbot-demo build *.egg-info

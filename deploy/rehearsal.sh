@@ -21,10 +21,12 @@ inside() { nsenter --target "$(tr -d " " < "/proc/$nspawn/task/$nspawn/children"
 # A command as the administrator of the machine would type it. What a pipe hides (| tail -3) is hidden here too.
 try() {
   printf '# %s\n' "$1"
-  inside env -C /root/bookbot HOME=/root LC_ALL=C.UTF-8 PATH=/opt/bookbot/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  inside env -C /srv/bookbot HOME=/root LC_ALL=C.UTF-8 PATH=/opt/bookbot/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     DATABASE_URL="postgresql://bookbot@/bookbot?host=/run/postgresql" book="${book:-}" whole="${whole:-}" \
     bash -c "$1" </dev/null 2>&1
 }
+# Shows what is said, and gives the id in it.
+id_in() { tee -a /dev/stderr | grep -oE '^[0-9a-f-]{36}$' | tail -1; }
 part() { printf '\n## %s\n\n' "$1"; }
 
 # A bare Debian, the project beside its administrator's other files, and a later version of it for the second half.
@@ -33,11 +35,11 @@ part() { printf '\n## %s\n\n' "$1"; }
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 echo bookbot-host > "$root/etc/hostname"
 for version in bookbot bookbot-later; do
-  rm -rf "${root:?}/root/$version"
-  mkdir -p "$root/root/$version"
-  git -C "$source" archive HEAD | tar -x -C "$root/root/$version"
+  rm -rf "${root:?}/srv/$version"
+  mkdir -p "$root/srv/$version"
+  git -C "$source" archive HEAD | tar -x -C "$root/srv/$version"
 done
-later=$root/root/bookbot-later
+later=$root/srv/bookbot-later
 sed -i 's/__version__ = .*/__version__ = "99.0.0"/' "$later/shared/version.py"
 head=$(cd "$later/shared/migrations/versions" && ls -- [0-9]*.py | tail -1 | cut -d_ -f1)
 cat > "$later/shared/migrations/versions/9000_later.py" <<PYTHON
@@ -76,13 +78,13 @@ try '/opt/bookbot/0.1.0/bin/pip install --quiet -c constraints.txt . && bookbot-
 part "Database and settings"
 try 'runuser -u postgres -- createuser bookbot && runuser -u postgres -- createdb --owner=bookbot bookbot'
 try 'install -d -m 700 /etc/credstore && echo "postgresql://bookbot@/bookbot?host=/run/postgresql" > /etc/credstore/database-url'
-try 'openssl rand -hex 24 > /etc/credstore/web-token 2>/dev/null || head -c 24 /dev/urandom | base64 > /etc/credstore/web-token'
-try 'install -d /etc/bookbot && echo BOOKBOT_OFFLINE_WORDS_PER_SECOND=60 > /etc/bookbot/bookbot.env'
+try 'head -c 24 /dev/urandom | base64 > /etc/credstore/web-token'
+try 'install -d /etc/bookbot && echo BOOKBOT_OFFLINE_WORDS_PER_SECOND=250 > /etc/bookbot/bookbot.env'
 
 part "Start"
 try 'install -m 644 deploy/systemd/* /etc/systemd/system/ && systemctl daemon-reload'
 try 'systemctl start bookbot-migrate && journalctl --unit bookbot-migrate --output cat --lines 3'
-try 'systemctl enable --now bookbot.target bookbot-web bookbot-worker@1 bookbot-worker@2'
+try 'systemctl enable --now bookbot.target bookbot-worker@1 bookbot-worker@2 bookbot-web'
 try 'systemctl status --no-pager --lines 3 bookbot-worker@1'
 try 'systemd-analyze security --no-pager bookbot-worker@1 bookbot-web | grep Overall'
 sleep 1
@@ -90,19 +92,19 @@ try 'python3 -c "from urllib.request import urlopen; print(urlopen(\"http://127.
 try 'runuser -u bookbot -- bookbot-worker workers | cut -f 1-3,5,7'
 
 part "A book"
-book=$(try 'runuser -u bookbot -- bookbot-worker books create --title "The Salt Ledger" --brief-file examples/brief.md --style-file examples/style.md' | tee /dev/stderr | tail -1)
-whole=$(try 'foundation=$(runuser -u bookbot -- bookbot-worker jobs enqueue create_foundation --book $book); runuser -u bookbot -- bookbot-worker jobs enqueue generate_book --book $book --depends-on $foundation' | tee /dev/stderr | tail -1)
+book=$(try 'runuser -u bookbot -- bookbot-worker books create --title "The Salt Ledger" --brief-file examples/brief.md --style-file examples/style.md' | id_in)
+whole=$(try 'foundation=$(runuser -u bookbot -- bookbot-worker jobs enqueue create_foundation --book $book); runuser -u bookbot -- bookbot-worker jobs enqueue generate_book --book $book --depends-on $foundation' | id_in)
 try 'runuser -u bookbot -- bookbot-worker jobs watch $whole --exit-status | tail -4; echo "exit code ${PIPESTATUS[0]}"'
 try 'runuser -u bookbot -- bookbot-worker files list --book $book'
 
 part "A later version, while two more books are written"
-book=$(try 'runuser -u bookbot -- bookbot-worker books create --title "The Second Ledger" --brief-file examples/brief.md --style-file examples/style.md' | tee /dev/stderr | tail -1)
-whole=$(try 'foundation=$(runuser -u bookbot -- bookbot-worker jobs enqueue create_foundation --book $book); runuser -u bookbot -- bookbot-worker jobs enqueue generate_book --book $book --depends-on $foundation' | tee /dev/stderr | tail -1)
+book=$(try 'runuser -u bookbot -- bookbot-worker books create --title "The Second Ledger" --brief-file examples/brief.md --style-file examples/style.md' | id_in)
+whole=$(try 'foundation=$(runuser -u bookbot -- bookbot-worker jobs enqueue create_foundation --book $book); runuser -u bookbot -- bookbot-worker jobs enqueue generate_book --book $book --depends-on $foundation' | id_in)
 second=$whole
-book=$(try 'runuser -u bookbot -- bookbot-worker books create --title "The Third Ledger" --brief-file examples/brief.md --style-file examples/style.md' | tee /dev/stderr | tail -1)
-whole=$(try 'foundation=$(runuser -u bookbot -- bookbot-worker jobs enqueue create_foundation --book $book); runuser -u bookbot -- bookbot-worker jobs enqueue generate_book --book $book --depends-on $foundation' | tee /dev/stderr | tail -1)
+book=$(try 'runuser -u bookbot -- bookbot-worker books create --title "The Third Ledger" --brief-file examples/brief.md --style-file examples/style.md' | id_in)
+whole=$(try 'foundation=$(runuser -u bookbot -- bookbot-worker jobs enqueue create_foundation --book $book); runuser -u bookbot -- bookbot-worker jobs enqueue generate_book --book $book --depends-on $foundation' | id_in)
 third=$whole
-try 'cd /root/bookbot-later && python3 -m venv /opt/bookbot/99.0.0 && /opt/bookbot/99.0.0/bin/pip install --quiet -c constraints.txt .'
+try 'cd /srv/bookbot-later && python3 -m venv /opt/bookbot/99.0.0 && /opt/bookbot/99.0.0/bin/pip install --quiet -c constraints.txt .'
 try 'systemctl show --property=StatusText bookbot-worker@1 bookbot-worker@2'
 try 'ln -sfn 99.0.0 /opt/bookbot/venv && systemctl start bookbot-migrate && journalctl --unit bookbot-migrate --output cat --lines 3'
 try 'runuser -u bookbot -- bookbot-worker jobs list --state running --limit 5 | cut -f 1-4'
