@@ -2,8 +2,8 @@
 and `/metrics`, its figures.
 
 Owns the server, on the loopback interface unless it is told otherwise, and nothing of what is told. The server is the
-standard library's: to answer one question every few seconds, a worker must not carry a web framework and its event loop.
-It gives every client a few seconds and has few of them at a time, so that probes that hang cannot take the threads and
+standard library's: to answer one question every few seconds, a worker must not carry a web framework and its loop. It
+gives every client a few seconds and has few of them at a time, so that probes that hang cannot take the threads and
 descriptors of jobs.
 """
 
