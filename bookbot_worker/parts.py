@@ -101,7 +101,13 @@ class Parts:
         self.requests = Requests(self.engine)
         self._supervisor = Supervisor(at_work)
         self._health = (
-            HealthServer(settings.health_port, condition.why_not_ready, condition.status, self._metrics.text)
+            HealthServer(
+                settings.health_port,
+                condition.why_not_ready,
+                condition.status,
+                self._metrics.text,
+                settings.health_host,
+            )
             if self._metrics
             else None
         )

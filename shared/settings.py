@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     rescue_seconds: float = Field(4.0, gt=0, le=3600, description="how often jobs of dead workers are looked for")
     database_timeout_seconds: float = Field(30.0, gt=0, le=86_400, description="how long one database call may take")
     health_port: int = Field(0, ge=0, le=65_535, description="port of the worker's health page; 0: none")
+    health_host: str = Field(
+        "127.0.0.1", min_length=1, max_length=255, description="address the health page answers on"
+    )
     tracing: bool = Field(False, description="whether runs and LLM calls are traced by OpenTelemetry")
     log_flush_seconds: float = Field(0.5, gt=0, le=60, description="how often job logs become visible")
 

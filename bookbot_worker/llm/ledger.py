@@ -155,8 +155,10 @@ class JobLedger:
         reach("llm.answered")
         completion = replace(completion, text=storable(completion.text))
         entry = done_entry(completion, self._desk.prices.cost_of(completion, asked.model), _ms_since(began))
-        self._desk.meter.called(asked.model, entry)
-        self._keep(asked, call_id, entry)
+        try:
+            self._keep(asked, call_id, entry)
+        finally:
+            self._desk.meter.called(asked.model, entry)
         reach("llm.kept")
         return replace(completion, cost_usd=entry["cost_usd"], cost_source=entry["cost_source"])
 
@@ -175,7 +177,6 @@ class JobLedger:
 
     def _note_failure(self, asked: Asked, call_id: str, error: BaseException, heard: str, began: float) -> None:
         entry = failed_entry(error, heard, asked, self._desk.prices, _ms_since(began))
-        self._desk.meter.called(asked.model, entry)
 
         def store(connection: Connection) -> None:
             finish(connection, self._run, call_id, entry)
@@ -188,6 +189,7 @@ class JobLedger:
                 let_probe_go(connection, asked.provider, asked.model, call_id)
 
         self._try_once(store)
+        self._desk.meter.called(asked.model, entry)
 
     # The side connection
 

@@ -1,9 +1,10 @@
 """What a worker tells its supervisor over HTTP: `/livez`, that the process answers, `/readyz`, that it can do its work,
 and `/metrics`, its figures.
 
-Owns the server, on the loopback interface only, and nothing of what is told. The server is the standard library's: to
-answer one question every few seconds, a worker must not carry a web framework and its event loop. It gives every client
-a few seconds and has few of them at a time, so that probes that hang cannot take the threads and descriptors of jobs.
+Owns the server, on the loopback interface unless it is told otherwise, and nothing of what is told. The server is the
+standard library's: to answer one question every few seconds, a worker must not carry a web framework and its loop. It
+gives every client a few seconds and has few of them at a time, so that probes that hang cannot take the threads and
+descriptors of jobs.
 """
 
 import contextlib
@@ -48,8 +49,10 @@ class HealthServer:
     called in a thread of a client, several at once.
     """
 
-    def __init__(self, port: int, trouble: Trouble, status: Status, figures: Figures | None = None) -> None:
-        self._port = port
+    def __init__(
+        self, port: int, trouble: Trouble, status: Status, figures: Figures | None = None, host: str = HOST
+    ) -> None:
+        self._host, self._port = host, port
         self._told = (trouble, status, figures)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -62,10 +65,11 @@ class HealthServer:
     def start(self) -> None:
         """Open the port and answer. Raises ConfigurationError where it cannot be opened."""
         try:
-            self._server = _Server(self._port, *self._told)
+            self._server = _Server(self._host, self._port, *self._told)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise ConfigurationError(f"BOOKBOT_HEALTH_PORT: port {self._port} cannot be opened: {reason}") from error
+            where = f"port {self._port}" if self._host == HOST else f"port {self._port} of {self._host}"
+            raise ConfigurationError(f"BOOKBOT_HEALTH_PORT: {where} cannot be opened: {reason}") from error
         serve = self._server.serve_forever
         self._thread = threading.Thread(target=serve, args=(LOOK_SECONDS,), name="health", daemon=True)
         self._thread.start()
@@ -88,11 +92,12 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = MOST_CLIENTS
     allow_reuse_port = False  # two workers on one port would answer for each other
 
-    def __init__(self, port: int, trouble: Trouble, status: Status, figures: Figures | None) -> None:
+    def __init__(self, host: str, port: int, trouble: Trouble, status: Status, figures: Figures | None) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.trouble, self.status, self.figures = trouble, status, figures
         self._deadlines: dict[socket.socket, float] = {}
         self._lock = threading.Lock()  # an overdue client is hung up on from another thread than its own
-        super().__init__((HOST, port), _Handler)
+        super().__init__((host, port), _Handler)
 
     def server_bind(self) -> None:
         """Bind without HTTPServer's question to the resolver for our own name, which can take seconds."""

@@ -127,8 +127,9 @@ class Metrics(Meter):
     def claimed(self, jobs: Sequence[Job]) -> None:
         """Observe how long each waited after it was due, by the database's clock."""
         for job in jobs:
-            if job.started_at is not None:
-                waited = (job.started_at - max(job.run_at, job.created_at)).total_seconds()
+            due = [at for at in (job.run_at, job.created_at) if at is not None]
+            if job.started_at is not None and due:
+                waited = (job.started_at - max(due)).total_seconds()
                 self._wait_of(job.queue).observe(max(waited, 0.0))
 
     def ended(self, job_type: str, outcome: Outcome | None, seconds: float, lines: int) -> None:
@@ -154,10 +155,10 @@ class Metrics(Meter):
         self._calls.labels(model, entry["status"]).inc()
         self._latency.labels(model).observe(entry["latency_ms"] / 1000)
         for kind in ("input", "output"):
-            if tokens := entry.get(f"{kind}_tokens"):
+            if (tokens := entry.get(f"{kind}_tokens") or 0) > 0:  # a provider may say anything
                 self._tokens.labels(model, kind).inc(tokens)
-        if entry.get("cost_usd"):
-            self._cost.labels(model).inc(entry["cost_usd"])
+        if (cost := entry.get("cost_usd") or 0.0) > 0:
+            self._cost.labels(model).inc(cost)
         if entry.get("cost_source") == "unknown":
             self._unpriced.labels(model).inc()
 

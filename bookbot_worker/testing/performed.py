@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bookbot_worker.jobs.base import BaseJob
 from shared.models import Base, Job, JobLog, LlmCall
 
 
@@ -22,9 +23,13 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """One run of one job. `job` is its row as the run left it; `logs` and `llm_calls` are of all its runs, in order."""
+    """One run of one job, by `job_class`.
+
+    `job` is its row as the run left it; `logs` and `llm_calls` are of all its runs, in order.
+    """
 
     job: Job
+    job_class: type[BaseJob]
     logs: Sequence[JobLog]
     llm_calls: Sequence[LlmCall]
     writes: Sequence[Write]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from bookbot_worker.attempt import Attempt
@@ -19,10 +19,12 @@ from bookbot_worker.testing.performed import Performed
 from bookbot_worker.testing.rows import differences, snapshot
 from bookbot_worker.testing.scratch import on_a_database
 from bookbot_worker.testing.subject import Subject, class_of
+from shared.clock import db_now
 from shared.database import make_engine, read_only
 from shared.enqueue import create_job
 from shared.models import Base, Book, Chunk, Job, JobLog, LlmCall
 from shared.settings import Settings
+from shared.states import JobState
 from shared.why import explain
 
 FIRST = 2**31 - 1
@@ -45,7 +47,7 @@ class _OneRun(JobProcessor):
 
 
 def perform_job(
-    job_type: str | type[BaseJob],
+    job_type: str | type[BaseJob] | Performed,
     props: Mapping[str, Any] | BaseModel | None = None,
     *,
     book: Book | str | None = None,
@@ -60,6 +62,7 @@ def perform_job(
     """Enqueue one job, run it once as a worker would, and return what became of it.
 
     `job_type`: its name, or its class; a class that is registered nowhere is declared on the spot, with any props.
+    Or what an earlier call returned: that job, which waits for its next run, is run now, whenever it was due.
     `book`, `chunk`: rows to store first, or ids; a job that needs a book gets an empty one where none is given.
     `scenes`: texts of the book's scenes; a job that locks a chunk gets the first where none is given. `given`: more
     rows to store first. `llm`: who answers (None: the offline author). `database`: settings or a URL (None: a new
@@ -69,6 +72,10 @@ def perform_job(
     whatever `create_job` raises.
     """
     with on_a_database(database) as settings, _engine_of(settings) as engine:
+        if isinstance(job_type, Performed):
+            name, job_class = job_type.job.job_type, job_type.job_class
+            job_id = _due_now(engine, job_type.job.job_id)
+            return _run_once(settings, engine, name, job_class, job_id, llm, seconds)
         name, job_class = class_of(job_type, settings)
         subject = Subject.of(name, book, chunk, scenes)
         with Session(engine, expire_on_commit=False) as session, session.begin():
@@ -93,6 +100,15 @@ def drain(worker: JobProcessor | Settings | str, *, llm: LLM | None = None, seco
             return dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).all())
 
 
+def _due_now(engine: Engine, job_id: str) -> str:
+    """Let the job be the next that runs. Raises NotPerformed where it does not wait."""
+    due = update(Job).where(Job.job_id == job_id, Job.state == JobState.WAITING)
+    with Session(engine) as session, session.begin():
+        if not session.execute(due.values(run_at=db_now(), priority=FIRST).returning(Job.job_id)).all():
+            raise NotPerformed(f"job {job_id} waits for no further run")
+    return job_id
+
+
 def _run_once(
     settings: Settings,
     engine: Engine,
@@ -114,6 +130,7 @@ def _run_once(
             raise NotPerformed(f"the {name} job did not run: {explain(session, job_id)}")
         return Performed(
             job=session.get_one(Job, job_id),
+            job_class=job_class,
             logs=session.scalars(
                 select(JobLog).where(JobLog.job_id == job_id).order_by(JobLog.attempt, JobLog.seq)
             ).all(),

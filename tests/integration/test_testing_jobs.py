@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bookbot_worker import BaseJob, BookJob, ChunkJob, Retry, Snooze
 from bookbot_worker.llm.client import Message, Prompt
+from bookbot_worker.llm.errors import Kind, failure
 from bookbot_worker.testing import NotPerformed, ScriptedLLM, drain, perform_job
 from bookbot_worker.testing import rows as rows_module
 from shared.enqueue import NewJob
@@ -85,6 +86,26 @@ def test_one_run_is_one_run_even_where_the_job_could_start_again_at_once(
     done = perform_job(job_class, database=settings)
     assert (done.state, done.job.attempt) == ("waiting", attempt)
     assert (done.why_waiting or "").startswith(why)
+
+
+class AsksTwice(BaseJob):
+    def execute(self) -> bool:
+        texts = [self.llm.complete(Prompt((Message("user", word),))).text for word in ("one", "two")]
+        self.log(" ".join(texts))
+        return True
+
+
+def test_the_next_run_can_be_tried_too_and_asks_only_what_was_not_answered(settings: Settings) -> None:
+    declare(AsksTwice, retry=RetryPolicy(max_attempts=2, first_delay=timedelta(hours=1)))
+    llm = ScriptedLLM("first", failure(Kind.CUT, "example.com"), "second")
+    first = perform_job(AsksTwice, llm=llm, database=settings)
+    assert (first.state, first.job.attempt) == ("waiting", 1)
+    second = perform_job(first, llm=llm, database=settings)
+    assert (second.state, second.job.attempt, second.lines[-1]) == ("completed", 2, "first second")
+    assert [call.status for call in second.llm_calls] == ["done", "failed", "done"]
+    assert len(llm.prompts) == 3
+    with pytest.raises(NotPerformed, match="waits for no further run"):
+        perform_job(second, database=settings)
 
 
 class Family(BaseJob):

@@ -327,6 +327,23 @@ def test_only_this_machine_can_ask(serve: Serve) -> None:
         socket.create_connection(("127.0.0.2", server.port), timeout=2).close()
 
 
+@pytest.mark.parametrize(("host", "asked"), [("0.0.0.0", "127.0.0.2"), ("::1", "::1")])  # noqa: S104 - what is tested
+def test_others_can_ask_where_the_page_is_told_to_answer(host: str, asked: str) -> None:
+    server = HealthServer(0, lambda: None, dict, host=host)
+    server.start()
+    with socket.create_connection((asked, server.port), timeout=10) as client:
+        client.sendall(b"GET /livez HTTP/1.0\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.0 200 ")
+    server.close()
+
+
+def test_an_address_of_another_machine_is_named_with_the_setting() -> None:
+    server = HealthServer(4711, lambda: None, dict, host="192.0.2.1")
+    with pytest.raises(ConfigurationError, match=r"port 4711 of 192\.0\.2\.1 cannot be opened: cannot assign"):
+        server.start()
+    server.close()
+
+
 def test_a_port_that_is_taken_is_named_with_its_setting(serve: Serve) -> None:
     port = serve().port
     second = HealthServer(port, lambda: None, dict)
