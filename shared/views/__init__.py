@@ -13,6 +13,7 @@ from shared.views.finding import find_id
 from shared.views.jobs import active_job_with_key, count_jobs_by_state, get_job, list_descendants, list_jobs
 from shared.views.llm import GROUPS, By, cost_of_book, cost_of_day, cost_of_job, job_calls, list_costs
 from shared.views.logs import job_logs
+from shared.views.queues import list_job_type_limits, list_queues
 from shared.views.readiness import check_ready
 from shared.views.workers import list_workers
 
@@ -37,7 +38,9 @@ __all__ = [
     "list_costs",
     "list_descendants",
     "list_files",
+    "list_job_type_limits",
     "list_jobs",
+    "list_queues",
     "list_workers",
     "newest_file",
     "parse_instant",
