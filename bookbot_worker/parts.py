@@ -16,6 +16,7 @@ from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import Lease
 from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.maintenance.rescuer import Rescuer
+from bookbot_worker.maintenance.scheduler import Scheduler
 from bookbot_worker.maintenance.supervisor import Supervisor
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.sessions import session_name
@@ -29,6 +30,7 @@ from bookbot_worker.wakeup import ChangeHints, change_hints
 from shared import schema
 from shared.database import is_postgresql, make_engine
 from shared.ids import new_id
+from shared.job_types import catalogue
 from shared.settings import Settings
 
 JOB_CONNECTIONS = 4
@@ -77,6 +79,7 @@ class Parts:
         self.rescuer = Rescuer(
             self.engine, self.worker_id, lease, settings.rescue_seconds, lambda: self.heartbeat.server_seconds
         )
+        self._scheduler = Scheduler(self.engine, [job_type.name for job_type in catalogue()])
         self._supervisor = Supervisor(at_work)
         self._health = (
             HealthServer(settings.health_port, condition.why_not_ready, condition.status)
@@ -100,6 +103,7 @@ class Parts:
             self._health.start()
         self.heartbeat.announce()
         self.rescuer.start()
+        self._scheduler.start()
         self._supervisor.start()
         self.log_writer.start()
         return change_hints(self.engine)
@@ -108,6 +112,7 @@ class Parts:
         """Let threads end and close every connection; the heartbeat last, so that nobody rescues what we give back."""
         self.slots.close()
         self.rescuer.stop()
+        self._scheduler.stop()
         self._supervisor.stop()
         self.log_writer.stop()
         self.heartbeat.stop()

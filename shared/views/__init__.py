@@ -15,6 +15,7 @@ from shared.views.llm import GROUPS, By, cost_of_book, cost_of_day, cost_of_job,
 from shared.views.logs import job_logs
 from shared.views.queues import list_job_type_limits, list_queues
 from shared.views.readiness import check_ready
+from shared.views.schedules import get_schedule, list_schedules
 from shared.views.workers import list_workers
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "get_book",
     "get_file",
     "get_job",
+    "get_schedule",
     "job_calls",
     "job_logs",
     "jsonable",
@@ -41,6 +43,7 @@ __all__ = [
     "list_job_type_limits",
     "list_jobs",
     "list_queues",
+    "list_schedules",
     "list_workers",
     "newest_file",
     "parse_instant",
