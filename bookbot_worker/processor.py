@@ -64,7 +64,6 @@ class JobProcessor(InBackground):
         self._leaving = threading.Event()
         self._next_look_for_cancels = 0.0
         self._until_empty = UntilEmpty()
-        self._wants_pause = False
 
     def register(self, name: str, job_class: type[BaseJob]) -> None:
         """Run jobs of type `name` with `job_class`. Raises ConfigurationError where the two do not fit."""
@@ -77,7 +76,7 @@ class JobProcessor(InBackground):
 
     def toggle_pause(self) -> None:
         """From the loop's next turn on claim nothing more, or claim again. Running jobs go on. Safe from any thread."""
-        self._wants_pause = not self._wants_pause
+        self.condition.wants_pause = not self.condition.wants_pause
         self.wakeup.wake()
 
     # The daemon in three verbs
@@ -106,7 +105,8 @@ class JobProcessor(InBackground):
     def cycle(self) -> float:
         """One turn: settle what has finished, heed the beat, fill the free slots. Returns the seconds to wait."""
         self.condition.turn_begins()
-        self._heed_pause()
+        if self.condition.heeds_pause():
+            self.parts.heartbeat.nudge()
         try:
             has_settled = self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)
             has_heard = self._heed_beat()
@@ -156,13 +156,6 @@ class JobProcessor(InBackground):
         return outcome
 
     # The steps of the loop
-
-    def _heed_pause(self) -> None:
-        """Said here and not by who asks: a claim that was under way then is over now."""
-        if self.condition.is_paused != self._wants_pause:
-            self.condition.is_paused = self._wants_pause
-            log.info("worker.paused" if self._wants_pause else "worker.resumed")
-            self.parts.heartbeat.nudge()
 
     def _claim(self) -> list[Attempt]:
         free = self.parts.slots.size - len(self._at_work)
