@@ -19,6 +19,7 @@ from bookbot_worker.lease import Lease
 from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.maintenance.requests import Requests
 from bookbot_worker.maintenance.rescuer import Rescuer
+from bookbot_worker.maintenance.scheduler import Scheduler
 from bookbot_worker.maintenance.supervisor import Supervisor
 from bookbot_worker.meter import Meter
 from bookbot_worker.outcomes import Outcome
@@ -34,6 +35,7 @@ from bookbot_worker.wakeup import ChangeHints, change_hints
 from shared import schema
 from shared.database import is_postgresql, make_engine
 from shared.ids import new_id
+from shared.job_types import catalogue
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ class Parts:
             self.meter,
         )
         self.requests = Requests(self.engine)
+        self._scheduler = Scheduler(self.engine, [job_type.name for job_type in catalogue()])
         self._supervisor = Supervisor(at_work)
         self._health = (
             HealthServer(
@@ -145,6 +148,7 @@ class Parts:
         self.heartbeat.announce()
         self.rescuer.start()
         self.requests.start()
+        self._scheduler.start()
         self._supervisor.start()
         self.log_writer.start()
         self.aside.start()
@@ -156,6 +160,7 @@ class Parts:
         self.aside.stop()
         self.rescuer.stop()
         self.requests.stop()
+        self._scheduler.stop()
         self._supervisor.stop()
         self.log_writer.stop()
         self.heartbeat.stop()
