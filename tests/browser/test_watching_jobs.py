@@ -114,7 +114,8 @@ def test_a_log_is_followed_until_the_reader_scrolls_up(page: Page, engine: Engin
     follow = page.get_by_role("button", name="Follow")
     expect(page.locator("#L1-60")).to_be_attached(timeout=SECONDS)
     expect(follow).to_have_attribute("aria-pressed", "true")
-    at_end = "() => { const b = document.getElementById('log-box'); return b.scrollHeight - b.scrollTop - b.clientHeight < 24 }"
+    box = "const box = document.getElementById('log-box')"
+    at_end = f"() => {{ {box}; return box.scrollHeight - box.scrollTop - box.clientHeight < 24 }}"
     page.wait_for_function(at_end)
     page.locator("#log-box").evaluate("(box) => { box.scrollTop = 0 }")
     expect(follow).to_have_attribute("aria-pressed", "false")
