@@ -123,6 +123,7 @@ def _looked_at(engine: Engine, statements: list[Statement]) -> tuple[list[str], 
     faults, plans = [], []
     for statement, parameters in statements:
         with engine.connect() as connection:
+            connection.exec_driver_sql("SET jit = off")  # as the web reads
             try:
                 plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar()
             except SQLAlchemyError:
