@@ -57,6 +57,9 @@ def pages(marks: Landmarks) -> dict[str, str]:
         "job with 10 000 lines": f"/jobs/{marks.long_log}",
         "job with 5 000 children": f"/jobs/{marks.parent}",
         "log of 10 000 lines, searched": f"/jobs/{marks.long_log}/log?q=line+77&level=INFO",
+        "bulk: cancel all": "/jobs/bulk?action=cancel-all",
+        "bulk: retry all of a type": "/jobs/bulk?action=retry-all&job_type=generate_chunk",
+        "bulk: retry completed of no queue": "/jobs/bulk?action=retry-all&state=completed&queue=nothing",
         "api: jobs": "/api/jobs?limit=50",
         "api: job": f"/api/jobs/{marks.job}",
         **marks.more_pages,
@@ -120,6 +123,7 @@ def _looked_at(engine: Engine, statements: list[Statement]) -> tuple[list[str], 
     faults, plans = [], []
     for statement, parameters in statements:
         with engine.connect() as connection:
+            connection.exec_driver_sql("SET jit = off")  # as the web reads
             try:
                 plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters).scalar()
             except SQLAlchemyError:

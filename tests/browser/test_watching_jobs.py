@@ -85,7 +85,7 @@ def test_an_error_is_shown_with_a_hint_and_its_trace(page: Page, engine: Engine,
     error = page.get_by_role("region", name="Error")
     expect(error).to_contain_text("RecursionError")
     expect(error).to_contain_text("job's own code")
-    error.get_by_text("Trace").click()
+    error.get_by_text("Trace", exact=True).click()
     expect(error.locator("pre")).to_contain_text("harmful_jobs.py")
 
 
