@@ -163,7 +163,7 @@ def test_a_file_is_only_ever_a_download_whatever_its_name(client: TestClient, se
 def test_health_and_the_front_page_and_the_document_are_served(client: TestClient) -> None:
     assert client.get("/api/health").json()["status"] == "ok"
     assert "<h1>Overview</h1>" in client.get("/").text
-    document = client.get("/openapi.json").json()
+    document = client.get("/api/openapi.json").json()
     body = document["paths"]["/api/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["job_type"]
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
