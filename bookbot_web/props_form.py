@@ -168,7 +168,7 @@ def _field(name: str, described: dict[str, Any], defined: dict[str, Any], *, is_
         made.value = "" if default is None else str(default)
     elif kind == "boolean" and is_optional:
         made.kind, made.options = "select", [*_ANY, ("yes", True), ("no", False)]
-        made.value = {True: "yes", False: "no"}.get(default, "")
+        made.value = "" if default is None else "yes" if default else "no"
     elif kind == "boolean":
         made.kind, made.values = "checkbox", ["on"] if default else []
     elif kind in ("integer", "number"):

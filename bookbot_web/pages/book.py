@@ -34,10 +34,11 @@ def book(request: Request, book_id: str, db: Db, chapter: str = "", start: int =
         chapters = chapters_of(session, known)
         files = list_files(session, book_id=known)
         return render(
-            request, "book.html", here="books", cursor=cursor, book=row,
-            lock=lock_holder(session, row["locked_by_job_id"]), texts=list_texts(session, known), jobs=list_jobs(session, book_id=known, limit=10), states=STATES,
-            cost=cost_of_book(session, known), newest=newest_of(files), older=older_of(files),
-            covers=[file for file in files if file["format"] == "cover"], starts=startable(),
+            request, "book.html", here="books", cursor=cursor, book=row, states=STATES, starts=startable(),
+            lock=lock_holder(session, row["locked_by_job_id"]), texts=list_texts(session, known),
+            jobs=list_jobs(session, book_id=known, limit=10), cost=cost_of_book(session, known),
+            newest=newest_of(files), older=older_of(files),
+            covers=[file for file in files if file["format"] == "cover"],
             **_board(chapters, chapter, max(0, start)),
         )  # fmt: skip
 
