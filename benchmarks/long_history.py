@@ -38,10 +38,11 @@ SELECT pg_temp.uuid7(now() - interval '40 days' + n * interval '1 minute', n), '
 FROM generate_series(1, :books) n
 """
 
-# The newest 0.5 % wait, 200 run; of the rest 96 % are completed.
+# The newest 0.5 % wait, 200 run; of the rest 96 % are completed. Every 50th has started the 20 scenes after it.
 _JOBS = """
 INSERT INTO jobs (job_id, book_id, job_type, queue, props, state, run_at, created_at, started_at, completed_at,
-                  attempt, max_attempts, worker_id, claim_id, progress, error_message, error_trace, log_count, result)
+                  attempt, max_attempts, worker_id, claim_id, progress, error_message, error_trace, log_count, result,
+                  parent_job_id)
 SELECT pg_temp.uuid7(at, n), CASE WHEN kind <> 'demo' THEN (SELECT book_id FROM pg_temp.known WHERE k = n % :books) END,
        kind, CASE WHEN n % 50 = 0 THEN 'slow' ELSE 'default' END, '{"steps": 5, "note": "as it was asked for"}', state,
        at, at, CASE WHEN state <> 'waiting' THEN at + random() * interval '4 seconds' END,
@@ -51,8 +52,10 @@ SELECT pg_temp.uuid7(at, n), CASE WHEN kind <> 'demo' THEN (SELECT book_id FROM 
        CASE WHEN state = 'completed' THEN 1 ELSE 0 END,
        CASE WHEN state IN ('error', 'failed') THEN 'ValueError: it went wrong' END,
        CASE WHEN state = 'error' THEN repeat('  File "job.py", line 1, in execute' || chr(10), 40) END, 5,
-       CASE WHEN state = 'completed' THEN '{"words": 500}'::jsonb END
-FROM (SELECT n, now() - (:jobs - n) * interval '30 days' / :jobs AS at,
+       CASE WHEN state = 'completed' THEN '{"words": 500}'::jsonb END,
+       CASE WHEN kind = 'generate_chunk' THEN pg_temp.uuid7(at_of_first, first) END
+FROM (SELECT n, now() - (:jobs - n) * interval '30 days' / :jobs AS at, n - n % 50 AS first,
+             now() - (:jobs - (n - n % 50)) * interval '30 days' / :jobs AS at_of_first,
              (ARRAY['demo', 'demo', 'demo', 'generate_chunk', 'generate_chunk'])[1 + n % 5] AS kind,
              CASE WHEN n > :jobs * 0.995 THEN 'waiting' WHEN n > :jobs * 0.9948 THEN 'running'
                   WHEN n % 100 = 0 THEN 'error' WHEN n % 200 = 1 THEN 'failed' WHEN n % 100 = 2 THEN 'cancelled'

@@ -4,9 +4,7 @@ A live update asks for the same rows again (`rows`), so that none jumps or vanis
 newer ones is said above them.
 """
 
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -14,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bookbot_web.database import Db
 from bookbot_web.live import cursor_for_lists
+from bookbot_web.pages.filters import Filters, read_filters
 from bookbot_web.rendering import address, render
 from shared.errors import BookbotError, InvalidInput
 from shared.job_types import catalogue
@@ -21,36 +20,12 @@ from shared.models import Job
 from shared.states import JobState
 from shared.views import find_id
 from shared.views.job_rows import book_titles, child_counts, jobs_by_id, now_of, short_reasons
-from shared.views.job_search import FILTERS, JobPage, newer_jobs, search_jobs
+from shared.views.job_search import JobPage, newer_jobs, search_jobs
 
 router = APIRouter()
 
 ROWS = 50
 _NO_JOBS = JobPage([], None)
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What the address asks for; empty means any. The names are those of the address and of the form."""
-
-    state: str = ""
-    job_type: str = ""
-    book_id: str = ""
-    queue: str = ""
-    parent_job_id: str = ""
-
-    def given(self) -> dict[str, str]:
-        """Those that are set."""
-        return {name: value for name in FILTERS if (value := getattr(self, name))}
-
-    def query(self, **changed: str) -> str:
-        """As a query, with some changed; an empty one falls away."""
-        return urlencode({name: value for name, value in (self.given() | changed).items() if value})
-
-
-def read_filters(state: str, job_type: str, book_id: str, queue: str, parent_job_id: str) -> Filters:
-    """The filters without the spaces around them."""
-    return Filters(*(given.strip() for given in (state, job_type, book_id, queue, parent_job_id)))
 
 
 @router.get("/jobs")

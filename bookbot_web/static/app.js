@@ -3,3 +3,4 @@ import "./keyboard.js";
 import "./looks.js";
 import "./times.js";
 import "./ticks.js";
+import "./live.js";

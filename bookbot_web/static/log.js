@@ -96,20 +96,16 @@ if (log) {
   }
 }
 
-// The answer that is being written. An event carries what was added, and where: `at` counts characters from the
-// beginning of this call's answer. What does not fit what is shown replaces it.
+// The answer that is being written: what was added to it, or all of it where that is not known.
 const section = document.getElementById("live-text-section");
 if (section) {
   const box = document.getElementById("live-text");
-  let shown = { claim_id: section.dataset.claim ?? null, call: Number(section.dataset.call), length: Number(section.dataset.length) };
   document.addEventListener("bookbot:text", (event) => {
-    const told = event.detail;
+    const { text, piece, isContinued } = event.detail;
     const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-    const fits = told.claim_id === shown.claim_id && told.call === shown.call && told.at === shown.length;
-    if (fits && told.at > 0) box.append(told.text);
-    else box.textContent = (told.at > 0 ? "… " : "") + told.text;
-    shown = { claim_id: told.claim_id, call: told.call, length: told.length };
-    section.hidden = !box.textContent;
+    if (isContinued) box.append(piece);
+    else box.textContent = text;
+    section.hidden = !text;
     if (isAtEnd) box.scrollTop = box.scrollHeight;
   });
 }

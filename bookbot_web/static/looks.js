@@ -26,13 +26,14 @@ button.hidden = false;
 show();
 
 // `bookbot:live` comes from live.js; its detail names the state of the stream.
-const WORDS = { live: "Live", connecting: "Connecting …", reconnecting: "Reconnecting …", ended: "", paused: "Paused" };
+const WORDS = { connected: "Live", reconnecting: "Reconnecting …", trouble: "The database is away", paused: "Paused" };
 const live = document.getElementById("live");
 
 document.addEventListener("bookbot:live", (event) => {
-  const state = event.detail?.state ?? event.detail;
+  const { state, reason } = event.detail;
   const words = WORDS[state] ?? "";
   live.hidden = !words;
   live.dataset.state = state;
+  live.title = reason ?? "";
   if (live.textContent !== words) live.textContent = words;
 });

@@ -61,6 +61,14 @@ def newer_jobs(session: Session, filters: Mapping[str, str], *, after: str, most
     return len(_page(session, [*first, Job.job_id > check_id("after", after)], rest, most, SCANNED).jobs)
 
 
+def matching_ids(session: Session, filters: Mapping[str, str], *, limit: int, scanned: int = 10 * SCANNED) -> list[str]:
+    """The ids of the newest jobs that fit, at most `limit`, of the `scanned` newest that an index finds."""
+    first, rest = _tests(filters)
+    seen = select(Job).where(*first).order_by(Job.job_id.desc()).limit(scanned).subquery("seen")
+    query = select(seen.c.job_id).where(*(_on(test, seen) for test in rest)).order_by(seen.c.job_id.desc())
+    return list(session.scalars(query.limit(limit)))
+
+
 def _tests(filters: Mapping[str, str]) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
     """The test that an index answers, if there is one, and all the others."""
     tests: dict[str, ColumnElement[bool]] = {}

@@ -7,7 +7,7 @@ lately the newest `READ` are looked at. Where that cuts a window short, the answ
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, Integer, case, cast, extract, func, literal_column, select
+from sqlalchemy import ColumnElement, Integer, case, cast, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from shared.clock import db_now
@@ -60,11 +60,7 @@ def ended_lately(session: Session, window: str) -> dict[str, Any]:
     )
     slot = _whole(session, (_epoch(session, newest.c.completed_at) - since.timestamp()) / step.total_seconds())
     wait = _epoch(session, newest.c.started_at) - _epoch(session, newest.c.run_at)
-    classes = case(
-        (newest.c.started_at.is_(None), -1),
-        *((wait <= bound, number) for number, bound in enumerate(WAIT_CLASSES)),
-        else_=len(WAIT_CLASSES),
-    )
+    classes = case((newest.c.started_at.is_(None), -1), else_=_class_of(session, wait))
     labelled = select(slot.label("slot"), newest.c.state, classes.label("wait_class"), newest.c.completed_at).subquery()
     query = select(
         labelled.c.slot, labelled.c.state, labelled.c.wait_class, func.count(), func.min(labelled.c.completed_at)
@@ -107,6 +103,14 @@ def _now(session: Session) -> datetime:
     return session.execute(select(db_now())).scalar_one()
 
 
+def _class_of(session: Session, wait: ColumnElement[float]) -> ColumnElement[int]:
+    """The number of the class in WAIT_CLASSES; PostgreSQL has a search for it, which is not the walk of a CASE."""
+    if is_postgresql(session.connection()):
+        bounds: ColumnElement[Any] = literal_column(f"ARRAY[{', '.join(map(str, WAIT_CLASSES))}]::float8[]")
+        return func.width_bucket(wait, bounds)
+    return case(*((wait < bound, number) for number, bound in enumerate(WAIT_CLASSES)), else_=len(WAIT_CLASSES))
+
+
 def _whole(session: Session, figure: ColumnElement[float]) -> ColumnElement[int]:
     """The whole part of a figure that is not below 0: PostgreSQL rounds in a cast, SQLite cuts."""
     return cast(func.floor(figure) if is_postgresql(session.connection()) else figure, Integer)
@@ -115,5 +119,5 @@ def _whole(session: Session, figure: ColumnElement[float]) -> ColumnElement[int]
 def _epoch(session: Session, instant: Any) -> ColumnElement[float]:
     """Seconds since 1970."""
     if is_postgresql(session.connection()):
-        return cast(extract("epoch", instant), Float)
+        return func.date_part("epoch", instant)  # a double at once; extract() goes by way of numeric
     return (func.julianday(instant) - 2440587.5) * 86_400.0

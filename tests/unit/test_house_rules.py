@@ -73,7 +73,7 @@ CATCHES_EVERYTHING = {
     "shared/job_types.py:import_setting": "importing a module of the user's, raised again as ConfigurationError",
     "bookbot_worker/wakeup.py:changed": "psycopg's many ways to say that a connection is gone",
     "bookbot_worker/books/library.py:_is_a_template": "raised again as pydantic's ValueError, whatever the template is",
-    "bookbot_web/live/tail.py:_run": "a thread's boundary: one bad look must not end the tail, which says that it failed",
+    "bookbot_web/live/tail.py:_run": "a thread's boundary: one bad look must not end the tail, which says so",
     "bookbot_worker/cli/boundary.py:main": "a command leaves with one line and a code",
 }
 
