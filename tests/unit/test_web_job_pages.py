@@ -139,7 +139,7 @@ def test_columns_are_stacked_from_the_ground_up_and_stay_in_the_picture() -> Non
     assert bars[0].y + bars[0].height == HEIGHT
     assert bars[1].y + bars[1].height == bars[0].y
     assert bars[2].y == 0
-    assert all(0 <= bar.x and bar.x + bar.width <= WIDTH for bar in bars)
+    assert all(bar.x >= 0 and bar.x + bar.width <= WIDTH for bar in bars)
 
 
 def test_a_gap_in_the_figures_interrupts_a_line() -> None:
