@@ -20,7 +20,7 @@ ABORT = "bookbot.abort"
 """In the scope's extensions: breaks the connection off."""
 
 SEND_SECONDS = 15.0
-RETRY_AFTER_SECONDS = 5
+RETRY_AFTER = "5"
 
 Feed = Callable[[Mailbox], AsyncIterator[bytes]]
 
@@ -41,7 +41,7 @@ class EventStream(Response):
         """Send until the feed ends or the client is gone."""
         mailbox = self._hub.open()
         if mailbox is None:
-            answer = problem(503, "too many streams are open; try again later", {"Retry-After": RETRY_AFTER_SECONDS})
+            answer = problem(503, "too many streams are open; try again later", {"Retry-After": RETRY_AFTER})
             await answer(scope, receive, send)
             return
         sending = asyncio.ensure_future(self._send(mailbox, send))
