@@ -5,6 +5,7 @@ content), `settings` never. Undefined names are errors, so that a typo is no emp
 """
 
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
+from markupsafe import Markup
 
 from bookbot_web import wording
 from shared.version import __version__
 
 STATIC = Path(__file__).parent / "static"
+
+_JOB_ID = re.compile(r"\b([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})\b", re.ASCII)
 
 # No inline script or style, nothing from other hosts, in no frame. Images may be data: of our own CSS.
 PAGE_POLICY = (
@@ -47,7 +51,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"url": _url, "asset": _asset, "version": __version__}
+    environment.globals |= {"url": _url, "asset": _asset, "may_write": _may_write, "version": __version__}
+    environment.globals["with_job_links"] = _with_job_links
     environment.filters |= wording.FILTERS
     return environment
 
@@ -55,6 +60,23 @@ def _environment() -> Environment:
 @pass_context
 def _url(context: Context, path: str) -> str:
     return address(context["request"], path)
+
+
+@pass_context
+def _with_job_links(context: Context, text: str) -> Markup:
+    """`text`, escaped, in which each id leads to a job: sentences shown this way name nothing else."""
+    parts = _JOB_ID.split(text)
+    linked = Markup('<a class="id" href="{}">{}</a>')
+    return Markup("").join(
+        linked.format(_url(context, f"/jobs/{part}"), wording.short_id(part)) if number % 2 else part
+        for number, part in enumerate(parts)
+    )
+
+
+@pass_context
+def _may_write(context: Context) -> bool:
+    """Whether who looks may also act; pages leave actions out where not. The routes check it all the same."""
+    return bool(getattr(context["request"].state, "may_write", True))
 
 
 @pass_context

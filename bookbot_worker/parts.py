@@ -15,6 +15,7 @@ from bookbot_worker.jobs.job_llm import Desk
 from bookbot_worker.jobs.registry import Registry
 from bookbot_worker.lease import Lease
 from bookbot_worker.maintenance.heartbeat import Heartbeat
+from bookbot_worker.maintenance.requests import Requests
 from bookbot_worker.maintenance.rescuer import Rescuer
 from bookbot_worker.maintenance.supervisor import Supervisor
 from bookbot_worker.queue.candidates import Claimant
@@ -44,9 +45,9 @@ JOB_PATIENCE = 3600.0
 class Parts:
     """What a running processor consists of. Building it does no I/O; `start` does.
 
-    Four pools: one for the loop, the log writer and the rescuer; one for job code, so that jobs holding connections can
-    never keep the engine from settling others; one for the ledger, whose entries are none of the jobs' transactions;
-    one connection for the heartbeat, which waits for nobody.
+    Four pools: one for the loop, the log writer, the rescuer and requests; one for job code, so that jobs holding
+    connections can never keep the engine from settling others; one for the ledger, whose entries are none of the jobs'
+    transactions; one connection for the heartbeat, which waits for nobody.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Parts:
         self.rescuer = Rescuer(
             self.engine, self.worker_id, lease, settings.rescue_seconds, lambda: self.heartbeat.server_seconds
         )
+        self.requests = Requests(self.engine)
         self._supervisor = Supervisor(at_work)
         self._health = (
             HealthServer(settings.health_port, condition.why_not_ready, condition.status)
@@ -100,6 +102,7 @@ class Parts:
             self._health.start()
         self.heartbeat.announce()
         self.rescuer.start()
+        self.requests.start()
         self._supervisor.start()
         self.log_writer.start()
         return change_hints(self.engine)
@@ -108,6 +111,7 @@ class Parts:
         """Let threads end and close every connection; the heartbeat last, so that nobody rescues what we give back."""
         self.slots.close()
         self.rescuer.stop()
+        self.requests.stop()
         self._supervisor.stop()
         self.log_writer.stop()
         self.heartbeat.stop()

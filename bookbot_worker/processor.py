@@ -175,6 +175,8 @@ class JobProcessor(InBackground):
         unknown = self._at_work.heed(beat, sent_at)  # also those that were settled while the answer was under way
         if unknown and (returned := give_back_unknown(self.parts.engine, unknown)):
             log.warning("claim.in_doubt", jobs=returned)
+        if beat.has_requests:
+            self.parts.requests.look()
         if schema.is_outdated(beat.oldest_worker):
             log.error("worker.outdated", needed=beat.oldest_worker)
             self._end_with(78)
@@ -208,6 +210,7 @@ class JobProcessor(InBackground):
     def _sleep(self, seconds: float) -> None:
         if self.wakeup.wait(seconds):
             self._next_look_for_cancels = 0.0
+            self.parts.requests.look()
 
     def _is_empty(self) -> bool:
         return self._until_empty.is_reached(self.parts.engine, self.parts.claimant)

@@ -26,7 +26,7 @@ def cancel_job(job_id: str, *, session: Session | None = None) -> JobState:
     with joined(session) as target:
         target.flush()
         connection = target.connection()
-        states = _lock_family(connection, job_id)
+        states = lock_family(connection, job_id)
         state = states[job_id]
         if all(one.is_terminal for one in states.values()):
             raise Conflict(f"job {job_id} is already {state}; there is nothing to cancel")
@@ -59,7 +59,7 @@ def retry_job(job_id: str, *, fresh: bool = False, session: Session | None = Non
     with joined(session) as target:
         target.flush()
         connection = target.connection()
-        state = _lock(connection, job_id)
+        state = lock_job(connection, job_id)
         if not state.is_terminal:
             raise Conflict(f"job {job_id} is {state}; only an ended job can be retried")
         try:
@@ -74,6 +74,8 @@ def retry_job(job_id: str, *, fresh: bool = False, session: Session | None = Non
                     claim_id=None,
                     deadline_at=None,
                     cancel_requested_at=None,
+                    retry_requested_at=None,
+                    retry_fresh=False,
                     llm_epoch=Job.llm_epoch + int(fresh),
                     losses=0,
                     interruptions=0,
@@ -95,7 +97,7 @@ def retry_job(job_id: str, *, fresh: bool = False, session: Session | None = Non
         return job
 
 
-def _lock(connection: Connection, job_id: str) -> JobState:
+def lock_job(connection: Connection, job_id: str) -> JobState:
     """Lock the row and return its state. Raises NotFound."""
     state = connection.scalar(select(Job.state).where(Job.job_id == job_id).with_for_update())
     if state is None:
@@ -103,7 +105,7 @@ def _lock(connection: Connection, job_id: str) -> JobState:
     return JobState(state)
 
 
-def _lock_family(connection: Connection, job_id: str) -> dict[str, JobState]:
+def lock_family(connection: Connection, job_id: str) -> dict[str, JobState]:
     """Lock the job and all that descends from it, and return their states. Raises NotFound.
 
     In job_id order, whoever is whose child, as a group is locked that is settled: any other could deadlock with it.

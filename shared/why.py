@@ -53,12 +53,19 @@ class Facts:
     trouble: str | None = None
     suspect: str | None = None
     position: int = 1
+    is_cancel_requested: bool = False
 
 
 def why_waiting(facts: Facts) -> str:
     """One sentence without a full stop: why the job does not run right now."""
     if facts.state != JobState.WAITING:
         return f"not waiting: it is {facts.state}"
+    if facts.is_cancel_requested:
+        if not facts.live_workers:
+            return (
+                "it is to be called off, which a worker does, but none is running; start one with: bookbot-worker run"
+            )
+        return "it is being called off"
     if facts.blockers:
         shown = ", ".join(f"{job_id} ({state})" for job_id, state in facts.blockers[:3])
         more = f" and {len(facts.blockers) - 3} more" if len(facts.blockers) > 3 else ""
@@ -115,6 +122,7 @@ def load_facts(session: Session, job_id: str) -> Facts:
         **_locks(session, job),
         **_workers(session, job),
         postponed_because=job.progress_message,
+        is_cancel_requested=job.cancel_requested_at is not None,
         blockers=_blockers(session, job),
         suspect=_suspect(session, job),
         position=_position(session, job),
@@ -231,7 +239,8 @@ def _comes_first(other: Any, job: Any) -> ColumnElement[bool]:
         other.priority > job.priority,
         (other.priority == job.priority) & (tuple_(other.run_at, other.job_id) < place),
     )
-    return and_(other.state == JobState.WAITING, other.run_at <= db_now(), stands_before, ~is_blocked)
+    is_wanted = other.cancel_requested_at.is_(None)
+    return and_(other.state == JobState.WAITING, is_wanted, other.run_at <= db_now(), stands_before, ~is_blocked)
 
 
 def _shown(instant: datetime) -> str:

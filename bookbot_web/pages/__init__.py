@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Depends
 
 from bookbot_web.auth import require_access
-from bookbot_web.pages import overview
+from bookbot_web.pages import bulk, job, job_actions, job_log, jobs, overview
 
 router = APIRouter(dependencies=[Depends(require_access)], include_in_schema=False)
-for page in (overview,):
+for page in (overview, jobs, bulk, job, job_log, job_actions):
     router.include_router(page.router)

@@ -47,7 +47,8 @@ async function fetchPage() {
   isFetching = true;
   refreshedAt = performance.now();
   try {
-    const page = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+    // A page may name the address of its own update: a list, for the rows it shows and no others.
+    const page = await fetch(document.body.dataset.liveUrl ?? location.href, { headers: { Accept: "text/html" }, redirect: "error" });
     if (page.ok && !updateRegions(await page.text())) {
       document.addEventListener("selectionchange", refresh, { once: true });
     }

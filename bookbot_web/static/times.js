@@ -2,7 +2,7 @@
 const words = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export function localTimes(root) {
-  for (const element of root.querySelectorAll("time[datetime]")) {
+  for (const element of root.querySelectorAll("time[datetime]:not([data-clock])")) {
     const instant = new Date(element.dateTime);
     if (Number.isNaN(instant.valueOf())) continue;
     element.title = element.dateTime;

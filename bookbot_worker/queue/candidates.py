@@ -84,7 +84,7 @@ def _is_the_one_suspect(claimant: Claimant) -> ColumnElement[bool]:
 
 
 def is_claimable(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
-    """Waiting, due, of a known type, in a served and unpaused queue, with all it depends on done; locks aside."""
+    """Waiting, not called off, due, of a known type, in an unpaused queue it serves, all it depends on done; no locks."""
     return and_(_is_due(job, claimant), ~_is_blocked(job))
 
 
@@ -92,6 +92,7 @@ def _is_due(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
     """What the job's own row, and its queue's, say."""
     conditions = [
         job.state == _WAITING,
+        job.cancel_requested_at.is_(None),
         job.run_at <= db_transaction_time(),
         job.job_type.in_(claimant.job_types),
         job.queue.not_in(select(Queue.queue).where(Queue.paused_at.is_not(None))),

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bookbot_worker.failpoints import reach
 from bookbot_worker.process_identity import identity
+from bookbot_worker.queue.requests import anything_asked
 from shared.clock import db_now, db_now_plus
 from shared.database import is_postgresql, read_only
 from shared.models import IS_RUNNING, Job, SchemaInfo, Worker
@@ -29,14 +30,15 @@ FORGET_AFTER = 24 * 3600.0
 class Beat:
     """The answer to one beat. `claims`: claim_id → job_id of the jobs that run here, as the database sees it.
 
-    `cancelled`: those of them that somebody wants stopped. `server_seconds`: how long the server has been up, None on
-    SQLite. `oldest_worker`: the schema revision that workers need at least. `sent_at` is set by who sent it.
+    `cancelled`: those of them that somebody wants stopped. `has_requests`: somebody asked for a cancel or a retry.
+    `server_seconds`: how long the server has been up, None on SQLite. `oldest_worker`: the schema revision that workers need at least. `sent_at` is set by who sent it.
     """
 
     claims: dict[str, str] = field(default_factory=dict)
     cancelled: frozenset[str] = frozenset()
     server_seconds: float | None = None
     oldest_worker: str | None = None
+    has_requests: bool = False
 
 
 def describe_worker(worker_id: str, settings: Settings, job_types: tuple[str, ...]) -> dict[str, Any]:
@@ -78,10 +80,11 @@ def beat(engine: Engine, worker: dict[str, Any], lease_seconds: float, state: st
         cancelled=frozenset(row.claim_id for row in rows if row.claim_id is not None and row.is_cancelled),
         server_seconds=rows[0].server_seconds if rows else None,
         oldest_worker=rows[0].oldest_worker if rows else None,
+        has_requests=bool(rows and rows[0].has_requests),
     )
 
 
-def _answer(worker_id: str, connection: Connection) -> Select[Any, Any, Any, Any, Any]:
+def _answer(worker_id: str, connection: Connection) -> Select[Any, Any, Any, Any, Any, Any]:
     """One row at least: what concerns every worker, and beside it this worker's running jobs."""
     up: ColumnElement[Any] = null()
     if is_postgresql(connection):
@@ -89,6 +92,7 @@ def _answer(worker_id: str, connection: Connection) -> Select[Any, Any, Any, Any
     return select(
         SchemaInfo.oldest_worker,
         up.label("server_seconds"),
+        anything_asked().label("has_requests"),
         Job.claim_id,
         Job.job_id,
         Job.cancel_requested_at.is_not(None).label("is_cancelled"),

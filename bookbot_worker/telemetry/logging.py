@@ -15,6 +15,7 @@ Events, not sentences. The names in use:
 | job.claimed / job.settled / job.lost_claim | the engine's three acts on a job |
 | job.timeout / job.fenced_out | it runs too long; it did not stop when asked, and was given up |
 | job.closer_failed | what a job wanted closed when it is asked to stop could not be |
+| request.carried_out / request.refused | what the web asked for, a cancel or a retry, was done, or could not be |
 | job.rescued | it was taken from a worker that is dead |
 | job.settle_delayed / job.commit_confirmed | the database was away at its end; an answer was lost, not the commit |
 | job.unsettled | not even the failure of a job could be stored: it stays `running`; report this |

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, desc, literal_column, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, desc, false, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from shared.clock import db_now
@@ -12,6 +12,8 @@ from shared.models.base import Base, Id, short
 _TERMINAL_SQL = "state IN ('completed', 'failed', 'error', 'cancelled')"
 _WAITING = text("state = 'waiting'")
 _SUSPECT = text("state = 'waiting' AND losses >= 2")
+_ASKED = text("retry_requested_at IS NOT NULL OR cancel_requested_at IS NOT NULL AND state = 'waiting'")
+_ENDED = text("completed_at IS NOT NULL")
 
 SUSPECT_AFTER: ColumnElement[int] = literal_column("2")
 """Losses from which a job may be what kills its workers. As text: a prepared plan must know it to use the index."""
@@ -23,6 +25,7 @@ class Job(Base):
     `losses` counts runs that died with their worker and had made no progress, `interruptions` runs that the database
     broke off; neither counts as an attempt of the job's own. `cost_usd` grows with every call in the ledger.
     `llm_epoch` is how often its answers were thrown away (`retry_job(fresh=True)`): older ones answer no more.
+    The columns that ask for something (`…_requested_at`, `retry_fresh`) are all that the web may change.
     """
 
     __tablename__ = "jobs"
@@ -58,6 +61,8 @@ class Job(Base):
     log_count: Mapped[int] = mapped_column(server_default="0")
     cost_usd: Mapped[float] = mapped_column(server_default="0")
     llm_epoch: Mapped[int] = mapped_column(server_default="0")
+    retry_requested_at: Mapped[datetime | None]
+    retry_fresh: Mapped[bool] = mapped_column(server_default=false())
 
     __table_args__ = (
         # Empty as good as always; else a claim would look through the whole backlog for one suspect.
@@ -112,6 +117,13 @@ class Job(Base):
             postgresql_where=text("completed_at IS NOT NULL"),
             sqlite_where=text("completed_at IS NOT NULL"),
         ),
+        # What the front page asks for: empty as good as always.
+        Index(
+            "jobs_went_wrong",
+            "completed_at",
+            postgresql_where=text("state IN ('error', 'failed')"),
+            sqlite_where=text("state IN ('error', 'failed')"),
+        ),
         Index(
             "jobs_by_book",
             "book_id",
@@ -122,9 +134,16 @@ class Job(Base):
         Index(
             "jobs_by_parent",
             "parent_job_id",
+            "job_id",
             postgresql_where=text("parent_job_id IS NOT NULL"),
             sqlite_where=text("parent_job_id IS NOT NULL"),
         ),
+        # What the web asked for and nobody has carried out: next to nothing, so that to look for it costs nothing.
+        Index("jobs_requests", "job_id", postgresql_where=_ASKED, sqlite_where=_ASKED),
+        # Lists of what has ended; of what has not, there is never so much.
+        Index("jobs_ended_by_state", "state", "job_id", postgresql_where=_ENDED, sqlite_where=_ENDED),
+        Index("jobs_ended_by_type", "job_type", "job_id", postgresql_where=_ENDED, sqlite_where=_ENDED),
+        Index("jobs_ended_by_queue", "queue", "job_id", postgresql_where=_ENDED, sqlite_where=_ENDED),
     )
 
     def __repr__(self) -> str:

@@ -37,11 +37,12 @@ def job_logs(
         .limit(limit)
     )
     if level is not None:
-        query = query.where(JobLog.level.in_(_at_least(level)))
+        query = query.where(JobLog.level.in_(at_least(level)))
     return [dict(row) for row in session.execute(query).mappings()]
 
 
-def _at_least(level: str) -> tuple[str, ...]:
+def at_least(level: str) -> tuple[str, ...]:
+    """This level and all that are more serious. Raises InvalidInput."""
     if level.upper() not in LEVELS:
         raise InvalidInput("level", f"{level[:40]!r} is none of {', '.join(LEVELS)}")
     return LEVELS[LEVELS.index(level.upper()) :]
