@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from bookbot_web import wording
+from bookbot_web.flash import forget, said_to
 from shared.version import __version__
 
 STATIC = Path(__file__).parent / "static"
@@ -32,8 +33,11 @@ PAGE_POLICY = (
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """The page made of `template` (a name below templates/) and `values`."""
+    request.state.said = said_to(request)
     text = _environment().get_template(template).render(request=request, **values)
-    return HTMLResponse(text, status, headers={"Content-Security-Policy": PAGE_POLICY})
+    response = HTMLResponse(text, status, headers={"Content-Security-Policy": PAGE_POLICY})
+    forget(request, response)
+    return response
 
 
 def address(request: Request, path: str) -> str:
@@ -81,10 +85,10 @@ def _may_write(context: Context) -> bool:
 
 @pass_context
 def _asset(context: Context, name: str) -> str:
-    return address(context["request"], f"/static/{name}?v={_fingerprint(name)}")
+    return address(context["request"], f"/static/{name}?v={fingerprint(name)}")
 
 
 @lru_cache
-def _fingerprint(name: str) -> str:
+def fingerprint(name: str) -> str:
     """Changes with the file's content, so that browsers may keep it for ever."""
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
