@@ -15,20 +15,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
+from bookbot_worker.endings import report, without_its_work
 from bookbot_worker.failpoints import reach
-from bookbot_worker.failure_text import why_not_saved
 from bookbot_worker.lease import boot_clock
 from bookbot_worker.meter import Meter
-from bookbot_worker.outcomes import Cancelled, Errored, Outcome, Postponed
+from bookbot_worker.outcomes import Errored, Outcome, Postponed
 from bookbot_worker.overdue import Step, next_step
-from bookbot_worker.queue.group import Settled, settle_group
+from bookbot_worker.queue.group import settle_group
 from bookbot_worker.queue.workers import Beat
 from bookbot_worker.telemetry.log_writer import LogWriter
 
 log = structlog.get_logger()
-
-NOT_OURS = Postponed(timedelta(0), "its claim was lost", returns_attempt=True)
-"""Written nowhere: the claim it would be written under is gone."""
 
 
 class AtWork:
@@ -129,7 +126,7 @@ class AtWork:
                 self.finish(attempt, attempt.could_not_be_saved(error) if is_first else attempt.stripped(error))
                 self._wake()
                 continue
-            _report(attempt, outcome, group)
+            report(attempt, outcome, group)
             if attempt.job_id in group.settled or attempt.job_id in group.confirmed:
                 attempt.settled_as = outcome
             self._forget(attempt, log_writer)
@@ -216,7 +213,7 @@ class AtWork:
         log.error("job.fenced_out", job_id=attempt.job_id, reason=attempt.stop.reason)
         attempt.fence()
         self._leaked[attempt.claim_id] = attempt
-        self._put(attempt, _without_its_work(attempt))
+        self._put(attempt, without_its_work(attempt))
         self._wake()
 
     def _put(self, attempt: Attempt, outcome: Outcome | None) -> None:
@@ -232,24 +229,3 @@ class AtWork:
         self.meter.ended(
             attempt.job_type.name, attempt.settled_as, boot_clock() - attempt.opened_at, attempt.job_log.written
         )
-
-
-def _without_its_work(attempt: Attempt) -> Outcome:
-    match attempt.stop.reason:
-        case StopReason.CANCEL:
-            return Cancelled()
-        case StopReason.TIMEOUT:
-            return Errored(f"{attempt.timed_out} It did not stop when it was asked to, and was given up.")
-        case _:
-            return NOT_OURS
-
-
-def _report(attempt: Attempt, outcome: Outcome, group: Settled) -> None:
-    if (error := group.refused.get(attempt.job_id)) is not None:
-        log.error("job.unsettled", job_id=attempt.job_id, reason=why_not_saved(error))
-    elif attempt.job_id in group.confirmed:
-        log.info("job.commit_confirmed", job_id=attempt.job_id)
-    elif attempt.job_id not in group.settled:
-        log.warning("job.lost_claim", job_id=attempt.job_id)
-    elif isinstance(outcome, Errored):
-        log.warning("job.settled", job_id=attempt.job_id, state="error", error=outcome.message)

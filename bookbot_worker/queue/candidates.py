@@ -52,8 +52,8 @@ class Claimant:
 def candidates(claimant: Claimant, *, is_below: bool = False) -> Select[Any, Any, Any, Any, Any, Any, Any, Any, Any]:
     """The first `:free` jobs this worker could run, locked; those another claimer looks at are skipped.
 
-    The columns of a `Candidate`, whether anything is limited, and its place in claim order. `is_below`: only jobs of a lower priority than
-    `:below`, which is where the search in the index begins then.
+    The columns of a `Candidate`, whether anything is limited, and its place in claim order. `is_below`: only jobs of a
+    lower priority than `:below`, which is where the search in the index begins then.
 
     Built once (5.7 ms) and run often (0.5 ms). Of jobs that need the same book or chunk only the first in claim
     order is a candidate, so that many jobs for one book cannot fill the batch, and a waiting BookJob is not
@@ -95,7 +95,7 @@ def _is_the_one_suspect(claimant: Claimant) -> ColumnElement[bool]:
 
 
 def is_claimable(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
-    """Waiting, not called off, due, of a known type, in a served and unpaused queue, all it needs is done; locks aside."""
+    """Waiting, not called off, due, of a known type, in a served queue, with all it depends on done; locks aside."""
     return and_(_is_due(job, claimant), ~_is_blocked(job))
 
 
