@@ -26,6 +26,7 @@ from bookbot_worker.lease import Lease
 from bookbot_worker.outage import Outage
 from bookbot_worker.outcomes import Errored, Outcome, keeps_writes
 from bookbot_worker.overdue import must_recycle
+from bookbot_worker.pace import Pace
 from bookbot_worker.parts import Parts
 from bookbot_worker.queue.cancel import asked_to_stop
 from bookbot_worker.queue.claim import claim
@@ -62,7 +63,7 @@ class JobProcessor(InBackground):
         self._at_work = AtWork(self.wakeup.wake, self.settings.stop_grace_seconds)
         self._outage = Outage(self.condition)
         self._leaving = threading.Event()
-        self._next_look_for_cancels = 0.0
+        self._looks_for_cancels = Pace(self.settings.poll_seconds, time.monotonic)
         self._until_empty = UntilEmpty()
         self._wants_pause = False
 
@@ -83,10 +84,7 @@ class JobProcessor(InBackground):
     # The daemon in three verbs
 
     def run(self, *, until_empty: bool = False) -> None:
-        """Work until asked to stop, or, with `until_empty`, until nothing is left to do.
-
-        Raises SchemaMismatch or ConfigurationError where it cannot start.
-        """
+        """Work until asked to stop, or until nothing is left to do. Raises SchemaMismatch or ConfigurationError first."""
         self.startup()
         try:
             while not self._must_end:
@@ -190,9 +188,8 @@ class JobProcessor(InBackground):
         return True
 
     def _pass_on_cancels(self) -> None:
-        """Looked up at every poll and at every hint of the database, not at every finished job."""
-        if not self._at_work.is_idle and time.monotonic() >= self._next_look_for_cancels:
-            self._next_look_for_cancels = time.monotonic() + self.settings.poll_seconds
+        """Looked up at every poll and after hints of the database, not at every finished job."""
+        if not self._at_work.is_idle and self._looks_for_cancels.take_turn():
             self._at_work.pass_on_cancels(asked_to_stop(self.parts.engine, self.parts.worker_id))
 
     def _take_stock(self) -> None:
@@ -214,8 +211,10 @@ class JobProcessor(InBackground):
         return bool(self.stop_requests or self.exit_code)
 
     def _sleep(self, seconds: float) -> None:
+        if self._looks_for_cancels.is_hinted and not self._at_work.is_idle:
+            seconds = min(seconds, self._looks_for_cancels.seconds_left())
         if self.wakeup.wait(seconds):
-            self._next_look_for_cancels = 0.0
+            self._looks_for_cancels.hint()
 
     def _is_empty(self) -> bool:
         return self._at_work.is_idle and self._until_empty.is_reached(self.parts.engine, self.parts.claimant)
