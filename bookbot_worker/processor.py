@@ -84,7 +84,7 @@ class JobProcessor(InBackground):
     # The daemon in three verbs
 
     def run(self, *, until_empty: bool = False) -> None:
-        """Work until asked to stop, or until nothing is left to do. Raises SchemaMismatch or ConfigurationError first."""
+        """Work until asked to stop, or nothing is left to do. Raises SchemaMismatch or ConfigurationError at first."""
         self.startup()
         try:
             while not self._must_end:
