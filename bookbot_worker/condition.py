@@ -13,6 +13,9 @@ from bookbot_worker.lease import Lease
 
 log = structlog.get_logger()
 
+STUCK_FACTOR = 4
+"""A turn of the loop that takes this many times the longest database call is hung."""
+
 
 class Condition:
     """Kept by the loop, read by everybody. `stuck_after`: seconds after which a turn of the loop counts as hung."""

@@ -1,8 +1,8 @@
-"""How often the worker looks for cancels: at every poll, soon after a hint, never at every one of many hints."""
+"""How often the worker looks for cancels and for jobs: soon enough, but not for every hint and every free slot."""
 
 import pytest
 
-from bookbot_worker.pace import LEAST, Pace
+from bookbot_worker.pace import HOLD_BACK, LEAST, ClaimPace, Pace
 
 pytestmark = pytest.mark.unit
 
@@ -63,3 +63,30 @@ def test_an_interval_below_the_least_is_kept(clock: Clock) -> None:
     pace.take_turn()
     pace.hint()
     assert pace.seconds_left() == pytest.approx(LEAST / 4)
+
+
+def test_a_free_slot_is_filled_at_once_where_the_last_claim_found_less_than_it_asked_for(clock: Clock) -> None:
+    pace = ClaimPace(clock)
+    assert pace.is_worth(1, 100)
+    pace.claimed(is_full=False)
+    assert pace.is_worth(1, 100)
+    assert pace.seconds_left() == float("inf")
+
+
+def test_few_free_slots_wait_for_company_while_the_queue_is_full_but_not_for_long(clock: Clock) -> None:
+    pace = ClaimPace(clock)
+    pace.claimed(is_full=True)
+    assert not pace.is_worth(1, 100)
+    assert pace.seconds_left() == pytest.approx(HOLD_BACK)
+    assert pace.is_worth(13, 100)
+    assert not pace.is_worth(2, 100)
+    clock.now += HOLD_BACK * 1.01
+    assert pace.seconds_left() == 0
+    assert pace.is_worth(1, 100)
+    assert pace.seconds_left() == float("inf")
+
+
+def test_a_worker_of_few_slots_never_holds_back(clock: Clock) -> None:
+    pace = ClaimPace(clock)
+    pace.claimed(is_full=True)
+    assert pace.is_worth(1, 8)
