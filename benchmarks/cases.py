@@ -117,7 +117,7 @@ CASES = (
         "s",
         {
             "bookbot": lambda p: strain.sleeps(p, 500, 100),
-            "pgqueuer": lambda p: others.sleeps(p, "pgqueuer", 500, 100),
+            "pgqueuer": lambda p: others.sleeps(p, "pgqueuer", 500, 50),
             "procrastinate": lambda p: others.sleeps(p, "procrastinate", 500, 100),
         },
         is_rate=False,

@@ -54,7 +54,7 @@ class Place:
     def query(self, statement: str, *arguments: Any) -> Any:
         """The one value a statement of PostgreSQL answers."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            cursor = connection.execute(statement.encode(), arguments)
+            cursor = connection.execute(statement.encode(), arguments or None)
             row = cursor.fetchone() if cursor.description else None
             return None if row is None else row[0]
 

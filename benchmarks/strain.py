@@ -20,7 +20,7 @@ from shared.models import Book
 
 FINISHED = """
 INSERT INTO jobs (job_id, job_type, props, state, run_at, created_at, started_at, completed_at, attempt, claim_id)
-SELECT gen_random_uuid(), 'noop', '{}', 'completed', t, t, t, t, 1, gen_random_uuid()
+SELECT gen_random_uuid(), 'ended', '{}', 'completed', t, t, t, t, 1, gen_random_uuid()
   FROM (SELECT now() - make_interval(secs => n / 10.0) AS t FROM generate_series(1, %s) AS n) AS ended
 """
 

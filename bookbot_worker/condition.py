@@ -14,6 +14,9 @@ from bookbot_worker.meter import Meter
 
 log = structlog.get_logger()
 
+STUCK_FACTOR = 4
+"""A turn of the loop that takes this many times the longest database call is hung."""
+
 
 class Condition:
     """Kept by the loop, read by everybody. `stuck_after`: seconds after which a turn of the loop counts as hung.

@@ -49,6 +49,7 @@ class Rule:
         self.reads: list[str] = []
         self._lifted_for: int | None = None
         self._held: Connection | None = None
+        self._changes_before = 0
         self._severed: Any = None
         self._lock = threading.RLock()
 
@@ -73,6 +74,7 @@ class Rule:
         with self._lock:
             if not self.is_fenced:
                 self._held = connection
+                self._changes_before = _changes(connection)
                 self.reads.clear()
                 return
         raise JobCancelled("fenced out")
@@ -118,7 +120,7 @@ class Rule:
         if self.wrote:
             return
         self.wrote = True
-        if connection.dialect.name == "sqlite":
+        if connection.dialect.name == "sqlite" and _changes(connection) == self._changes_before:
             self.before_write()
             driver = connection.connection.driver_connection
             with self.permitted():
@@ -139,6 +141,11 @@ class Rule:
 
 rule_in_force: ContextVar[Rule | None] = ContextVar("rule_in_force", default=None)
 """The rule of the job this thread runs; None outside jobs."""
+
+
+def _changes(connection: Connection) -> int:
+    """How many rows SQLite's connection has changed, whoever sent the statements; 0 on PostgreSQL."""
+    return int(getattr(connection.connection.driver_connection, "total_changes", 0))
 
 
 def place(url: URL) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
-from bookbot_worker.condition import Condition
+from bookbot_worker.condition import STUCK_FACTOR, Condition
 from bookbot_worker.departure import Departure
 from bookbot_worker.failure_text import format_trace
 from bookbot_worker.in_background import InBackground
@@ -25,6 +25,7 @@ from bookbot_worker.lease import Lease
 from bookbot_worker.outage import Outage
 from bookbot_worker.outcomes import Errored, Outcome, keeps_writes
 from bookbot_worker.overdue import must_recycle
+from bookbot_worker.pace import ClaimPace, Pace
 from bookbot_worker.parts import Parts
 from bookbot_worker.queue.cancel import asked_to_stop
 from bookbot_worker.queue.claim import claim
@@ -36,9 +37,6 @@ from shared import schema
 from shared.settings import Settings, load_settings
 
 log = structlog.get_logger()
-
-STUCK_FACTOR = 4
-"""A turn of the loop that takes this many times the longest database call is hung."""
 
 
 class JobProcessor(InBackground):
@@ -61,7 +59,8 @@ class JobProcessor(InBackground):
         self._at_work = AtWork(self.wakeup.wake, self.settings.stop_grace_seconds)
         self._outage = Outage(self.condition)
         self._leaving = threading.Event()
-        self._next_look_for_cancels = 0.0
+        self._claims = ClaimPace(time.monotonic)
+        self._looks_for_cancels = Pace(self.settings.poll_seconds, time.monotonic)
         self._until_empty = UntilEmpty()
 
     def register(self, name: str, job_class: type[BaseJob]) -> None:
@@ -81,10 +80,7 @@ class JobProcessor(InBackground):
     # The daemon in three verbs
 
     def run(self, *, until_empty: bool = False) -> None:
-        """Work until asked to stop, or, with `until_empty`, until nothing is left to do.
-
-        Raises SchemaMismatch or ConfigurationError where it cannot start.
-        """
+        """Work until asked to stop, or nothing is left to do. Raises SchemaMismatch or ConfigurationError at first."""
         self.startup()
         try:
             while not self._must_end:
@@ -162,7 +158,10 @@ class JobProcessor(InBackground):
         free = self._at_work.free(self.parts.slots.size)
         if free <= 0 or self._must_end or self.condition.is_paused or not self.lease.is_trusted:
             return []
+        if not self._claims.is_worth(free, self.parts.slots.size):
+            return []
         jobs = claim(self.parts.engine, self.parts.claimant, free, runs_a_suspect=self._at_work.runs_a_suspect)
+        self._claims.claimed(is_full=len(jobs) == free)
         if jobs:
             log.info("job.claimed", count=len(jobs))
         engine, watch, desk = self.parts.job_engine, self.parts.log_writer.watch, self.parts.desk
@@ -184,9 +183,8 @@ class JobProcessor(InBackground):
         return True
 
     def _pass_on_cancels(self) -> None:
-        """Looked up at every poll and at every hint of the database, not at every finished job."""
-        if not self._at_work.is_idle and time.monotonic() >= self._next_look_for_cancels:
-            self._next_look_for_cancels = time.monotonic() + self.settings.poll_seconds
+        """Looked up at every poll and after hints of the database, not at every finished job."""
+        if not self._at_work.is_idle and self._looks_for_cancels.take_turn():
             self._at_work.pass_on_cancels(asked_to_stop(self.parts.engine, self.parts.worker_id))
 
     def _take_stock(self) -> None:
@@ -208,8 +206,10 @@ class JobProcessor(InBackground):
         return bool(self.stop_requests or self.exit_code)
 
     def _sleep(self, seconds: float) -> None:
-        if self.wakeup.wait(min(seconds, self.condition.longest_sleep)):
-            self._next_look_for_cancels = 0.0
+        if self._looks_for_cancels.is_hinted and not self._at_work.is_idle:
+            seconds = min(seconds, self._looks_for_cancels.seconds_left())
+        if self.wakeup.wait(min(seconds, self._claims.seconds_left(), self.condition.longest_sleep)):
+            self._looks_for_cancels.hint()
             self.parts.requests.look()
 
     def _is_empty(self) -> bool:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from bookbot_worker.golden_rule import GUARDED, Rule, place, rule_in_force
@@ -60,9 +61,21 @@ class UnitOfWork:
             rule_in_force.reset(token)
 
     def has_work(self) -> bool:
-        """Whether there is a transaction to finish or an object to write."""
+        """Whether there is an object to write, or a transaction that may have written.
+
+        One that has only read has nothing to commit, so its job can be settled with others. What its statements were is
+        not enough to know that: they may have gone past us, so PostgreSQL is asked. Where it does not answer, settling
+        the job alone finds out why.
+        """
         session = self._session
-        return session is not None and bool(session.in_transaction() or session.new or session.deleted or session.dirty)
+        if session is None or session.new or session.deleted or session.dirty:
+            return session is not None
+        if not session.in_transaction() or not (is_postgresql(self._engine) and self.rule.has_only_read()):
+            return session.in_transaction()
+        try:
+            return self._has_sent_writes(session)
+        except SQLAlchemyError:
+            return True
 
     @contextmanager
     def parked(self) -> Iterator[None]:

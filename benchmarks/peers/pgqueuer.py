@@ -2,7 +2,7 @@
 
 python -m benchmarks.peers.pgqueuer work JOBS BATCH       enqueue, then run them all: seconds, CPU
 python -m benchmarks.peers.pgqueuer enqueue SINGLE BULK   jobs a second
-python -m benchmarks.peers.pgqueuer sleep JOBS AT_ONCE    jobs of one second
+python -m benchmarks.peers.pgqueuer sleep JOBS BATCH      jobs of one second, two batches at a time
 python -m benchmarks.peers.pgqueuer pick_up TIMES         milliseconds from the commit to the job's first line
 python -m benchmarks.peers.pgqueuer idle                  until it is killed
 """
@@ -57,7 +57,8 @@ async def work(jobs: int, batch: int, seconds: float = 0.0) -> dict[str, float]:
             manager.shutdown.set()
 
     cpu, began = time.process_time(), time.perf_counter()
-    await manager.run(batch_size=batch, dequeue_timeout=timedelta(seconds=1))
+    at_once = 2 * batch if seconds else None
+    await manager.run(batch_size=batch, dequeue_timeout=timedelta(seconds=1), max_concurrent_tasks=at_once)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     return {"seconds": ended - began, "cpu": time.process_time() - cpu, "memory": memory}
 

@@ -11,6 +11,7 @@ import click
 from bookbot_worker.cli.boundary import Boundary
 
 FAMILIES = {
+    "bench": "Measure the queue on your database: enqueue, throughput, latency.",
     "books": "Start books and see how far they are.",
     "costs": "Show what LLMs have cost.",
     "db": "Set up the database, or see whether it is up to date.",

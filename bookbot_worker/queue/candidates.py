@@ -1,5 +1,6 @@
 """Which jobs a worker may claim, as one statement: due, not blocked, not locked, not overtaking."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,15 +20,21 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from bookbot_worker.queue.limits import has_limits, is_not_full
 from shared.clock import db_transaction_time
 from shared.models import SUSPECT_AFTER, Book, Chunk, Job, JobDependency, Queue
 from shared.states import TERMINAL, JobState, LockScope
 
-_WAITING: ColumnElement[str] = literal_column(f"'{JobState.WAITING}'")
-"""As text, not as a parameter: a prepared plan must know it to use the partial indexes."""
+
+def _word(word: str) -> ColumnElement[str]:
+    """One of our own words, as text and not as a parameter: a prepared plan must know it to use the partial indexes."""
+    return literal_column(f"'{word}'")
+
+
+_WAITING = _word(JobState.WAITING)
+_TERMINAL = [_word(state) for state in sorted(TERMINAL)]
 
 
 _CANDIDATE = (Job.job_id, Job.lock_scope, Job.book_id, Job.chunk_id, Job.queue, Job.job_type)
@@ -105,14 +112,19 @@ def _is_due(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
         job.state == _WAITING,
         job.cancel_requested_at.is_(None),
         job.run_at <= db_transaction_time(),
-        job.job_type.in_(claimant.job_types),
+        _is_any_of(job.job_type, "type", claimant.job_types),
         job.queue.not_in(select(Queue.queue).where(Queue.paused_at.is_not(None))),
     ]
     if claimant.avoids_full:
         conditions.append(is_not_full(job))
     if claimant.queues:
-        conditions.append(job.queue.in_(claimant.queues))
+        conditions.append(_is_any_of(job.queue, "queue", claimant.queues))
     return and_(*conditions)
+
+
+def _is_any_of(column: InstrumentedAttribute[str], name: str, values: Sequence[str]) -> ColumnElement[bool]:
+    """Parameters with names of their own: the statement is not written anew at every claim, as with a list."""
+    return column.in_([bindparam(f"{name}_{number}", value) for number, value in enumerate(values)])
 
 
 def _is_blocked(job: type[Job]) -> ColumnElement[bool]:
@@ -124,8 +136,8 @@ def _is_blocked(job: type[Job]) -> ColumnElement[bool]:
             JobDependency.job_id == job.job_id,
             depends_on.job_id == JobDependency.depends_on_job_id,
             or_(
-                and_(JobDependency.needs == "completed", depends_on.state != JobState.COMPLETED),
-                depends_on.state.not_in(TERMINAL),
+                and_(JobDependency.needs == _word("completed"), depends_on.state != _word(JobState.COMPLETED)),
+                depends_on.state.not_in(_TERMINAL),
             ),
         )
         .exists()
@@ -140,7 +152,7 @@ def _is_locked(job: type[Job]) -> ColumnElement[bool]:
         .where(
             Chunk.book_id == job.book_id,
             Chunk.locked_by_job_id.is_not(None),
-            or_(job.lock_scope == LockScope.BOOK, Chunk.chunk_id == job.chunk_id),
+            or_(job.lock_scope == _word(LockScope.BOOK), Chunk.chunk_id == job.chunk_id),
         )
         .exists()
     )
@@ -171,7 +183,7 @@ def _stands_before(scope: LockScope, claimant: Claimant) -> ColumnElement[bool]:
         select(1)
         .where(
             earlier.book_id == Job.book_id,
-            earlier.lock_scope == scope,
+            earlier.lock_scope == _word(scope),
             earlier.chunk_id == Job.chunk_id if scope is LockScope.CHUNK else true(),
             stands_before,
             is_claimable(earlier, claimant),
