@@ -79,7 +79,7 @@ part "Database and settings"
 try 'runuser -u postgres -- createuser bookbot && runuser -u postgres -- createdb --owner=bookbot bookbot'
 try 'install -d -m 700 /etc/credstore && echo "postgresql://bookbot@/bookbot?host=/run/postgresql" > /etc/credstore/database-url'
 try 'head -c 24 /dev/urandom | base64 > /etc/credstore/web-token'
-try 'install -d /etc/bookbot && echo BOOKBOT_OFFLINE_WORDS_PER_SECOND=250 > /etc/bookbot/bookbot.env'
+try 'install -d /etc/bookbot && echo BOOKBOT_OFFLINE_WORDS_PER_SECOND=120 > /etc/bookbot/bookbot.env'
 
 part "Start"
 try 'install -m 644 deploy/systemd/* /etc/systemd/system/ && systemctl daemon-reload'
@@ -98,13 +98,14 @@ try 'runuser -u bookbot -- bookbot-worker jobs watch $whole --exit-status | tail
 try 'runuser -u bookbot -- bookbot-worker files list --book $book'
 
 part "A later version, while two more books are written"
+try 'cd /srv/bookbot-later && python3 -m venv /opt/bookbot/99.0.0 && /opt/bookbot/99.0.0/bin/pip install --quiet -c constraints.txt .'
 book=$(try 'runuser -u bookbot -- bookbot-worker books create --title "The Second Ledger" --brief-file examples/brief.md --style-file examples/style.md' | id_in)
 whole=$(try 'foundation=$(runuser -u bookbot -- bookbot-worker jobs enqueue create_foundation --book $book); runuser -u bookbot -- bookbot-worker jobs enqueue generate_book --book $book --depends-on $foundation' | id_in)
 second=$whole
 book=$(try 'runuser -u bookbot -- bookbot-worker books create --title "The Third Ledger" --brief-file examples/brief.md --style-file examples/style.md' | id_in)
 whole=$(try 'foundation=$(runuser -u bookbot -- bookbot-worker jobs enqueue create_foundation --book $book); runuser -u bookbot -- bookbot-worker jobs enqueue generate_book --book $book --depends-on $foundation' | id_in)
 third=$whole
-try 'cd /srv/bookbot-later && python3 -m venv /opt/bookbot/99.0.0 && /opt/bookbot/99.0.0/bin/pip install --quiet -c constraints.txt .'
+sleep 4
 try 'systemctl show --property=StatusText bookbot-worker@1 bookbot-worker@2'
 try 'ln -sfn 99.0.0 /opt/bookbot/venv && systemctl start bookbot-migrate && journalctl --unit bookbot-migrate --output cat --lines 3'
 try 'runuser -u bookbot -- bookbot-worker jobs list --state running --limit 5 | cut -f 1-4'

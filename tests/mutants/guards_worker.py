@@ -9,6 +9,7 @@ OUTAGE = f"{INTEGRATION}test_settling_outage.py::"
 ORPHANS = "tests/unit/test_orphans.py"
 LEASES = "tests/unit/test_lease.py"
 IDENTITIES = "tests/unit/test_process_identity.py"
+NOTICES = "tests/unit/test_systemd_notices.py"
 CONNECTIONS = f"{INTEGRATION}test_lost_connections.py::"
 
 ORPHAN = "bookbot_worker/orphans.py"
@@ -19,8 +20,21 @@ AT_WORK = "bookbot_worker/at_work.py"
 UNIT = "bookbot_worker/unit_of_work.py"
 RULE = "bookbot_worker/golden_rule.py"
 IDENTITY = "bookbot_worker/process_identity.py"
+SYSTEMD = "bookbot_worker/telemetry/systemd.py"
 
 BEATING: tuple[Guard, ...] = (
+    guard(
+        "ready-when-it-can-work",
+        "a worker that cannot claim would replace one that can, in a restart of all",
+        NOTICES,
+        (SYSTEMD, "not condition.is_draining and condition.trouble() is None", "not condition.is_draining"),
+    ),
+    guard(
+        "asks-for-time-while-it-drains",
+        "systemd would kill it at TimeoutStopSec, with jobs that could have ended",
+        NOTICES,
+        (SYSTEMD, "        if condition.is_draining:\n", "        if begins_to_stop:\n"),
+    ),
     guard(
         "grace-after-outage",
         "the first one back would rescue everybody's jobs (solid_queue #761, airflow #7925)",
