@@ -19,7 +19,11 @@ FAMILIES = {
     "jobs": "Enqueue jobs, watch them, call them off, run them again.",
     "llm-stub": "Serve the offline author over the OpenAI protocol, for tests.",
     "prompts": "List, check and change bots and tasks, the prompts.",
+    "prune": "Forget jobs that ended long ago, with their logs and the texts of their LLM calls.",
+    "queues": "Show the queues; pause, resume and limit them.",
     "run": "Run a worker: claim jobs, execute them, settle them.",
+    "schedules": "Jobs that come again and again: list, create, enable, run now.",
+    "stats": "Show what waits and runs, and how fast jobs came and went.",
     "workers": "Show which workers there are, and what they run.",
 }
 """Each is the command of that name in the module of that name, and the first line of its help."""
