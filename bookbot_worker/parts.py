@@ -18,6 +18,7 @@ from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.maintenance.rescuer import Rescuer
 from bookbot_worker.maintenance.scheduler import Scheduler
 from bookbot_worker.maintenance.supervisor import Supervisor
+from bookbot_worker.queue.ageing import Ageing
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.sessions import session_name
 from bookbot_worker.queue.workers import close_worker, describe_worker
@@ -71,6 +72,7 @@ class Parts:
         self._ledger_engine = make_engine(settings, application=name, pool_size=LEDGER_CONNECTIONS, spare=0)
         self.desk = None if llm is None else Desk(llm, self._ledger_engine, settings)
         self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
+        self.ageing = Ageing()
         self.slots: Slots[Attempt] = Slots(settings.concurrency, work)
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
         self._beat_engine = _beat_engine(settings, name, lease)

@@ -96,7 +96,7 @@ class GenerateBookProps(Props):
 
 
 class PruneProps(Props):
-    """For `prune`: forget jobs that ended so many days ago; `states`: only those in these (None: all that have ended)."""
+    """For `prune`: forget jobs that ended so many days ago; `states`: only those in these, if any are named."""
 
     older_than_days: float = Field(90, ge=0, le=36_500)
     states: tuple[Literal["completed", "failed", "error", "cancelled"], ...] | None = None

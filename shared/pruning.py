@@ -1,8 +1,8 @@
 """Pruning: forget jobs that ended long ago. For the command, and for the job type that a schedule runs.
 
-What goes with a job: its log lines, its dependencies, and the texts it exchanged with language models. What stays: what
-those calls cost (the figures of `costs` are about money and do not change), books, chunks and files. A pruned job cannot
-run again, so nobody needs the answers any more that a retry would have been given for free.
+What goes with a job: its log lines, its dependencies, and the texts it exchanged with language models. What stays:
+what those calls cost (the figures of `costs` are about money and do not change), books, chunks and files. A pruned job
+cannot run again, so nobody needs the answers any more that a retry would have been given for free.
 
 Kept is every job that an active one waits for, has started, or was started by. Each call is one batch in the caller's
 transaction; rows in another's hands are skipped.

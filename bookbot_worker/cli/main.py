@@ -12,9 +12,11 @@ from bookbot_worker.cli.boundary import Boundary
 
 FAMILIES = {
     "books": "Start books and see how far they are.",
+    "completion": "Print the script that lets a shell complete commands.",
     "costs": "Show what LLMs have cost.",
     "db": "Set up the database, or see whether it is up to date.",
     "demo": "Write a whole book: brief in, EPUB and Markdown out.",
+    "doctor": "Look at settings, database, workers, queues and the LLM; say what is wrong and what to do.",
     "files": "List finished exports and save them to the disk.",
     "jobs": "Enqueue jobs, watch them, call them off, run them again.",
     "llm-stub": "Serve the offline author over the OpenAI protocol, for tests.",

@@ -10,10 +10,18 @@ from bookbot_worker.cli.stats import UNITS, Span
 from shared.pruning import BATCH, COUNTED, Pruned, count_prunable, ended_before, prune_batch, prune_rest
 from shared.states import TERMINAL, JobState
 
+_ENDED = sorted(state.value for state in TERMINAL)
+
 
 @click.command()
 @click.option("--older-than", type=Span(), default="90d", show_default=True, help="Since when they must have ended.")
-@click.option("--state", "states", type=click.Choice(sorted(TERMINAL)), multiple=True, help="Only these; repeatable.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(sorted(state.value for state in TERMINAL)),
+    multiple=True,
+    help="Only these; repeatable.",
+)
 @YES_OPTION
 @DRY_RUN_OPTION
 @JSON_OPTION

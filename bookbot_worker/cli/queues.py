@@ -99,7 +99,7 @@ def limit(queue: str | None, max_running: int | None, job_type: str | None, is_f
     bookbot-worker queues limit --type generate_chunk 5
     """
     if job_type is not None and queue is not None and max_running is None and queue.isdecimal():
-        queue, max_running = None, int(queue)
+        max_running, queue = int(queue), None
     if (queue is None) == (job_type is None):
         raise InvalidInput("queue", "name a queue, or a job type with --type")
     if (max_running is None) != is_free:

@@ -30,13 +30,15 @@ class Beat:
     """The answer to one beat. `claims`: claim_id → job_id of the jobs that run here, as the database sees it.
 
     `cancelled`: those of them that somebody wants stopped. `server_seconds`: how long the server has been up, None on
-    SQLite. `oldest_worker`: the schema revision that workers need at least. `sent_at` is set by who sent it.
+    SQLite. `oldest_worker`: the schema revision that workers need at least. `requested_state`: what somebody
+    asks this one to be.
     """
 
     claims: dict[str, str] = field(default_factory=dict)
     cancelled: frozenset[str] = frozenset()
     server_seconds: float | None = None
     oldest_worker: str | None = None
+    requested_state: str | None = None
 
 
 def describe_worker(worker_id: str, settings: Settings, job_types: tuple[str, ...]) -> dict[str, Any]:
@@ -78,16 +80,19 @@ def beat(engine: Engine, worker: dict[str, Any], lease_seconds: float, state: st
         cancelled=frozenset(row.claim_id for row in rows if row.claim_id is not None and row.is_cancelled),
         server_seconds=rows[0].server_seconds if rows else None,
         oldest_worker=rows[0].oldest_worker if rows else None,
+        requested_state=rows[0].requested_state if rows else None,
     )
 
 
-def _answer(worker_id: str, connection: Connection) -> Select[Any, Any, Any, Any, Any]:
+def _answer(worker_id: str, connection: Connection) -> Select[Any, Any, Any, Any, Any, Any]:
     """One row at least: what concerns every worker, and beside it this worker's running jobs."""
     up: ColumnElement[Any] = null()
     if is_postgresql(connection):
         up = func.extract("epoch", db_now() - func.pg_postmaster_start_time())
+    requested = select(Worker.requested_state).where(Worker.worker_id == worker_id).scalar_subquery()
     return select(
         SchemaInfo.oldest_worker,
+        requested.label("requested_state"),
         up.label("server_seconds"),
         Job.claim_id,
         Job.job_id,

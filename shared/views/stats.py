@@ -1,6 +1,6 @@
 """How the system does: what waits and runs now, and what has ended in a window of the near past.
 
-History is read only through the index on `completed_at` and only as far as the window; nothing here counts a whole table.
+History is read only through the index on `completed_at` and only as far as the window; nothing counts a whole table.
 """
 
 from collections.abc import Sequence

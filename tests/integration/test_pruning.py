@@ -31,9 +31,7 @@ def add(session: Session, *values: dict[str, Any], state: str = "completed", at:
     session.flush()
     session.execute(update(Job).where(Job.job_id.in_(ids)).values(state=state, completed_at=at))
     for job_id in ids:
-        session.add(
-            JobLog(job_id=job_id, attempt=1, seq=1, claim_id=new_id(), level="INFO", message="x", created_at=at)
-        )
+        session.add(JobLog(job_id=job_id, attempt=1, seq=1, claim_id=new_id(), level="INFO", message="", created_at=at))
         session.add(
             LlmCall(
                 call_id=new_id(), job_id=job_id, attempt=1, seq=1, request_hash="x", provider="p", model="m",
