@@ -140,10 +140,8 @@ def _queue(session: Session, job: Any) -> dict[str, Any]:
 
 def _type(session: Session, job: Any) -> dict[str, Any]:
     most = session.scalar(select(JobTypeLimit.max_running).where(JobTypeLimit.job_type == job.job_type))
-    if most is None:
-        return {}
     running = select(func.count()).where(Job.state == JobState.RUNNING, Job.job_type == job.job_type)
-    return {"type_limit": most, "type_running": session.scalar(running) or 0}
+    return {} if most is None else {"type_limit": most, "type_running": session.scalar(running) or 0}
 
 
 def _blockers(session: Session, job: Any) -> tuple[tuple[str, str], ...]:

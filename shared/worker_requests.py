@@ -1,4 +1,4 @@
-"""Asking a worker to pause, to go on, or to drain: it hears of it with its next beat, and its row shows what it does."""
+"""Asking a worker to pause, to go on, or to drain: its next beat hears it, and its row shows what it does."""
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session

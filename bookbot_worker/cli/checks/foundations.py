@@ -31,7 +31,7 @@ def shown_settings(settings: Settings) -> dict[str, Any]:
 def check_jobs(settings: Settings) -> Finding:
     """Whether every job type has its class."""
     try:
-        count = len(tuple(build_processor(settings).registry))
+        count = len(tuple(build_processor(settings.model_copy(update={"llm": "offline"})).registry))
     except BookbotError as error:
         return fail("job types", str(error), "correct BOOKBOT_JOB_TYPES or BOOKBOT_JOBS, or what these modules hold")
     return ok("job types", f"{count} are known here")

@@ -28,9 +28,7 @@ def check_llm(settings: Settings) -> Finding:
     if answer.status_code in (401, 403):
         return fail("llm", f"the server refuses the key ({answer.status_code})", "correct BOOKBOT_LLM_API_KEY")
     if answer.status_code >= 500:
-        return warn(
-            "llm", f"the server answers {answer.status_code}", "see its status page; jobs try again by themselves"
-        )
+        return warn("llm", f"the server answers {answer.status_code}", "wait: jobs try again by themselves")
     if answer.status_code != 200:
         return warn("llm", f"{where} answers {answer.status_code}", "see whether BOOKBOT_LLM_BASE_URL ends as in /v1")
     return ok("llm", f"{settings.llm_base_url} answers and takes the key")

@@ -7,13 +7,16 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from bookbot_worker.cli.checks import Finding, fail, ok, warn
-from shared.clock import db_now
+from shared.clock import db_now, db_now_plus
 from shared.models import IS_RUNNING, Job, Worker
 from shared.states import JobState
 from shared.version import __version__
 from shared.views import list_queues, list_schedules
 
 SKEW = timedelta(seconds=5)
+OVERDUE = 60.0
+"""Seconds a worker may take to notice that a job is past its time limit, and to end it."""
+
 LONG = timedelta(minutes=10)
 """A job that is due for so long, in a queue that is open, has been waiting long."""
 
@@ -99,7 +102,7 @@ def check_stuck_jobs(session: Session) -> Finding:
             "stuck jobs", f"{len(lost)} run on workers that are dead, such as {lost[0]}",
             "start a worker: within seconds it takes them back. If one runs, see its log for job.rescued",
         )  # fmt: skip
-    overdue = select(Job.job_id).where(IS_RUNNING, Job.deadline_at < db_now() - timedelta(0))
+    overdue = select(Job.job_id).where(IS_RUNNING, Job.deadline_at < db_now_plus(-OVERDUE))
     late = session.scalars(overdue.order_by(Job.job_id).limit(100)).all()
     if late:
         return warn(
