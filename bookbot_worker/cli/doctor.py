@@ -27,9 +27,9 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 @JSON_OPTION
 @click.pass_context
 def doctor(context: click.Context, with_settings: bool, as_json: bool) -> None:
-    """Look at settings, database, workers, queues and the LLM; say what is wrong and what to do.
+    """Look whether all is well; say what is wrong and what to do.
 
-    It changes nothing. It exits with 1 if a check fails; warnings alone are 0.
+    That is: settings, database, tables, workers, queues, schedules, storage and the LLM. It changes nothing. It exits with 1 if a check fails; warnings alone are 0.
 
     \b
     bookbot-worker doctor

@@ -26,9 +26,9 @@ _ENDED = sorted(state.value for state in TERMINAL)
 @DRY_RUN_OPTION
 @JSON_OPTION
 def prune(older_than: int, states: tuple[str, ...], is_sure: bool, is_dry_run: bool, as_json: bool) -> None:
-    """Forget jobs that ended long ago, with their logs and the texts of their LLM calls.
+    """Forget jobs that ended long ago, with their logs.
 
-    Books, files and costs stay. Jobs that an active job waits for, started or was started by stay too. It works in
+    The texts of their LLM calls go too. Books, files and costs stay. Jobs that an active job waits for, started or was started by stay too. It works in
     batches: an interrupted one has forgotten what it had got to. To prune every night, see "schedules create --help".
 
     \b

@@ -26,7 +26,7 @@ from tests.support.claims import add_worker
 
 pytestmark = pytest.mark.acceptance
 
-SECRET = "sk-very-secret"
+SECRET = "sk-very-secret"  # noqa: S105 - what must not be shown
 
 
 def doctor(code: int) -> dict[str, Any]:
