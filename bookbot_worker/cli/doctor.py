@@ -29,7 +29,8 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 def doctor(context: click.Context, with_settings: bool, as_json: bool) -> None:
     """Look whether all is well; say what is wrong and what to do.
 
-    That is: settings, database, tables, workers, queues, schedules, storage and the LLM. It changes nothing. It exits with 1 if a check fails; warnings alone are 0.
+    That is: settings, database, tables, workers, queues, schedules, storage and the LLM. It changes nothing, and exits
+    with 1 if a check fails; warnings alone are 0.
 
     \b
     bookbot-worker doctor

@@ -28,8 +28,9 @@ _ENDED = sorted(state.value for state in TERMINAL)
 def prune(older_than: int, states: tuple[str, ...], is_sure: bool, is_dry_run: bool, as_json: bool) -> None:
     """Forget jobs that ended long ago, with their logs.
 
-    The texts of their LLM calls go too. Books, files and costs stay. Jobs that an active job waits for, started or was started by stay too. It works in
-    batches: an interrupted one has forgotten what it had got to. To prune every night, see "schedules create --help".
+    The texts of their LLM calls go too. Books, files and costs stay, and jobs that an active job waits for, started or
+    was started by. It works in batches: an interrupted one has forgotten what it had got to. To prune every night, see
+    "schedules create --help".
 
     \b
     bookbot-worker prune --older-than 30d --dry-run
