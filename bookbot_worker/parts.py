@@ -23,6 +23,7 @@ from bookbot_worker.maintenance.scheduler import Scheduler
 from bookbot_worker.maintenance.supervisor import Supervisor
 from bookbot_worker.meter import Meter
 from bookbot_worker.outcomes import Outcome
+from bookbot_worker.queue.ageing import Ageing
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.sessions import session_name
 from bookbot_worker.queue.workers import close_worker, describe_worker
@@ -81,6 +82,7 @@ class Parts:
         self._ledger_engine = make_engine(settings, application=name, pool_size=LEDGER_CONNECTIONS, spare=0)
         self._beat_engine = _beat_engine(settings, name, lease)
         self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
+        self.ageing = Ageing()
         self._metrics = self._metrics_page(settings, name, condition) if settings.health_port else None
         self.meter = condition.meter = at_work.meter = self._metrics.meter if self._metrics else Meter()
         self._tracing = self._make_tracing() if settings.tracing else None

@@ -6,6 +6,7 @@ Events, not sentences. The names in use:
 |---|---|
 | worker.started / worker.stopping / worker.stopped | the daemon's life |
 | worker.paused / worker.resumed | SIGUSR2: it claims nothing more, or again |
+| worker.asked | somebody asks it to pause, to go on or to drain: `bookbot-worker workers pause` |
 | worker.cannot_work / worker.works_again | what keeps it from working, and its end |
 | worker.recycling | it ends so that a new process takes over: slots were lost, or a newer version is needed |
 | worker.outdated | the database was migrated, and asks for newer workers |
