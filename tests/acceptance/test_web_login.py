@@ -107,7 +107,7 @@ def test_another_site_can_sign_nobody_in_or_out(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     "onward",
-    ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "", "x", "/a\r\nb", "/é"],
+    ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "", "x", "/a\r\nb"],
 )
 def test_nobody_is_led_to_another_site(client: TestClient, onward: str) -> None:
     assert own_path_of(onward) == "/"
