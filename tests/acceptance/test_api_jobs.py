@@ -15,6 +15,7 @@ from bookbot_web.app import create_app
 from shared.ids import new_id
 from shared.models import Book, Chunk, Job, JobLog, OutputFile
 from shared.settings import Settings
+from tests.support.web import as_web
 
 pytestmark = pytest.mark.acceptance
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.acceptance
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """A client of the application on a fresh database."""
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+    with TestClient(create_app(as_web(settings)), base_url="http://127.0.0.1:8000") as client:
         yield client
 
 
@@ -109,8 +110,8 @@ def test_a_cancel_is_asked_for_and_says_so(client: TestClient, session: Session)
         assert (answer.status_code, answer.json()["state"]) == (202, state)
         assert answer.json()["cancel_requested_at"] is not None
     assert "to be called off" in client.get(f"/api/jobs/{waiting}").json()["why"]
-    put(session, running, "cancelled")
-    assert client.post(f"/api/jobs/{running}/cancel").status_code == 409
+    put(session, waiting, "cancelled")
+    assert client.post(f"/api/jobs/{waiting}/cancel").status_code == 409
 
 
 def test_retry_needs_a_job_that_has_ended(client: TestClient, session: Session) -> None:
