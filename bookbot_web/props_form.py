@@ -48,7 +48,7 @@ class Field:
     @property
     def placeholder(self) -> str:
         """What holds where the field stays empty, as far as a word can say it."""
-        return "" if self.default is None else str(self.default)
+        return str(self.default) if self.kind == "number" and self.default is not None else ""
 
 
 def fields_of(
@@ -71,9 +71,10 @@ def fields_of(
 
 
 def read_props(model: type[BaseModel], fields: list[Field], form: FormData, **fixed: Any) -> dict[str, Any] | None:
-    """The props that `form` sends, with the `fixed` ones; None where something is wrong, which then stands in its field.
+    """The props that `form` sends, with the `fixed` ones; None where something is wrong.
 
-    What was typed stays in the fields. Raises InvalidInput ("props") for what is wrong with no field in particular.
+    What is wrong, and what was typed, stands in the fields. Raises InvalidInput ("props") for what is wrong with no
+    field in particular.
     """
     props: dict[str, Any] = dict(fixed)
     for one in fields:
@@ -167,7 +168,7 @@ def _field(name: str, described: dict[str, Any], defined: dict[str, Any], *, is_
         made.value = "" if default is None else str(default)
     elif kind == "boolean" and is_optional:
         made.kind, made.options = "select", [*_ANY, ("yes", True), ("no", False)]
-        made.value = {True: "yes", False: "no"}.get(default, "")
+        made.value = "" if default is None else "yes" if default else "no"
     elif kind == "boolean":
         made.kind, made.values = "checkbox", ["on"] if default else []
     elif kind in ("integer", "number"):

@@ -23,11 +23,19 @@ def checked_title(title: str) -> str:
 
 
 def create_book(
-    session: Session, title: str, brief: str, style: str, *, author: str | None = None, language: str | None = None
+    session: Session,
+    title: str,
+    brief: str,
+    style: str,
+    *,
+    author: str | None = None,
+    language: str | None = None,
+    book_id: str | None = None,
 ) -> Book:
     """Add the book to the session, for `create_foundation` to work from. Raises InvalidInput.
 
-    `author` and `language` (a BCP 47 tag) are what its exports say where nothing else is given.
+    `book_id` is for callers that must know it beforehand. `author` and `language` (a BCP 47 tag) are what its exports
+    say where nothing else is given.
     """
     props = {}
     if author is not None:
@@ -36,7 +44,7 @@ def create_book(
         if not re.fullmatch(LANGUAGE_TAG, language):
             raise InvalidInput("language", f"{language[:40]!r} is no language tag such as en or pt-BR")
         props["language"] = language
-    book = Book(book_id=new_id(), title=checked_title(title), props=props)
+    book = Book(book_id=book_id or new_id(), title=checked_title(title), props=props)
     session.add(book)
     session.flush()
     for kind, text in (("brief", brief), ("style", style)):

@@ -16,7 +16,7 @@ from shared.models import Book, Chunk, Job
 from shared.states import JobState
 
 STATES = ("empty", "waiting", "being written", "written", "failed", "locked")
-"""How a scene can stand. "failed": the newest job about it went wrong. "locked": held by a job that is not writing it."""
+"""How a scene can stand. "failed": its newest job went wrong. "locked": held by a job that is not writing it."""
 
 JOBS_LOOKED_AT = 20_000
 """So many of a book's newest jobs about single scenes are looked at."""
@@ -32,6 +32,7 @@ class Chapter:
     """Scenes that follow each other under one number; None: outside chapters."""
 
     number: int | None
+    title: str = ""
     scenes: list[dict[str, Any]] = field(default_factory=list)
     words: int = 0
     target: int = 0
@@ -63,8 +64,9 @@ def known_id(kind: str, given: str) -> str:
 
 
 def chapters_of(session: Session, book_id: str) -> list[Chapter]:
-    """The chapters in reading order. A scene is its `chunk_id`, `version`, `chapter`, `word_count`, `title` (may be ""),
+    """The chapters in reading order, each with its scenes.
 
+    A scene is `number` (from 1, in the book), `chunk_id`, `version`, `chapter`, `word_count`, `title` (may be empty),
     `locked_by_job_id`, `target` (words), `state` (one of STATES) and `job`: the job about it that waits, runs or went
     wrong ({`job_id`, `state`, `mode`}), else None.
     """
@@ -76,6 +78,7 @@ def chapters_of(session: Session, book_id: str) -> list[Chapter]:
             Chunk.word_count,
             Chunk.locked_by_job_id,
             Chunk.props["title"].as_string().label("title"),
+            Chunk.props["chapter_title"].as_string().label("chapter_title"),
             Chunk.props["target_words"].as_string().label("target"),
         )
         .where(Chunk.book_id == book_id, Chunk.type == "scene", Chunk.is_latest, ~Chunk.is_deleted)
@@ -83,14 +86,14 @@ def chapters_of(session: Session, book_id: str) -> list[Chapter]:
     )
     jobs = newest_jobs(session, book_id)
     chapters: list[Chapter] = []
-    for row in session.execute(query).mappings():
+    for number, row in enumerate(session.execute(query).mappings(), 1):
         job = jobs.get(row["chunk_id"])
         state = scene_state(row["word_count"], row["locked_by_job_id"], job)
         is_told = job is not None and (state in ("waiting", "being written", "failed") or job["state"] == "running")
         if not chapters or chapters[-1].number != row["chapter"]:
-            chapters.append(Chapter(row["chapter"]))
+            chapters.append(Chapter(row["chapter"], row["chapter_title"] or ""))
         chapters[-1].add(
-            {**row, "title": row["title"] or "", "target": _target(row["target"]), "state": state}
+            {**row, "number": number, "title": row["title"] or "", "target": _target(row["target"]), "state": state}
             | {"job": job if is_told else None}
         )
     return chapters
