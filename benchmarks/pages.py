@@ -78,9 +78,8 @@ def main(jobs: int, rounds: int, explain: bool) -> None:
         schema.upgrade(engine)
         began = time.monotonic()
         marks = fill(engine, jobs)
-        click.echo(
-            f"{jobs} jobs in {time.monotonic() - began:.0f} s\n\n{'page':36}{'best ms':>9}{'median':>9}{'worst':>9}  queries"
-        )
+        click.echo(f"{jobs} jobs in {time.monotonic() - began:.0f} s\n")
+        click.echo(f"{'page':36}{'best ms':>9}{'median':>9}{'worst':>9}  queries")
         is_well = True
         with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client, watched() as statements:
             for name, path in pages(marks).items():

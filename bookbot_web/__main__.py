@@ -6,6 +6,7 @@ import sys
 import click
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from bookbot_web.access_log import configure_logging
 from bookbot_web.app import create_app
 from bookbot_web.auth import check_bind_address
 from bookbot_web.server import make_server
@@ -32,6 +33,7 @@ def main(host: str, port: int) -> None:
         settings = load_settings()
         check_bind_address(host, settings)
         catalogue()
+        configure_logging(settings)
         app = create_app(settings)
         look_at_schema(settings)
     except (ConfigurationError, SchemaMismatch) as error:
@@ -40,7 +42,7 @@ def main(host: str, port: int) -> None:
     except DBAPIError as error:
         click.echo(f"Error: the database answers: {str(error.orig).strip().splitlines()[0]}", err=True)
         sys.exit(1)
-    server = make_server(app, host=host, port=port)
+    server = make_server(app, host=host, port=port, log_config=None, access_log=False)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     sys.exit(0 if server.started else 1)

@@ -1,53 +1,42 @@
-"""Who may use the API: holders of the token; without a token, only this machine, and no foreign web page on it.
+"""Who may use the web: holders of a token; without tokens, only this machine, and no foreign web page on it.
 
-A browser on this machine could be made to post here by any page (CSRF), or to believe that this is its own
-server (DNS rebinding). So without a token the Host must be a loopback name, and a request that changes
-something must not come from another origin; Sec-Fetch-Site and Origin are set by the browser, never by a page.
+A token comes as a bearer, or in a session cookie that the login page gave for it. Whoever comes with a cookie, or with
+nothing because no token is set, comes perhaps by a browser that a foreign page drives (CSRF); so what changes something
+must come from our own pages (`origin.py`). A request with a bearer cannot be made by a foreign page.
 """
 
 import ipaddress
-import re
-import secrets
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
 
+from bookbot_web.cookies import session_of, settings_of
+from bookbot_web.origin import check_host, require_same_origin
+from bookbot_web.tokens import Role, check_tokens, role_of, tokens_of
 from shared.errors import ConfigurationError
 from shared.settings import Settings
 
-SHORTEST_TOKEN = 16
-_LOOPBACK_HOST = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_BY_A_PROXY = ("x-forwarded-for", "forwarded", "x-real-ip")
+
+check_token_setting = check_tokens
 
 
 async def require_access(request: Request) -> None:
-    """Lets the request pass, or raises HTTPException 401 or 403."""
-    token = token_of(request.app.state.settings)
-    if token is not None:
-        _require_token(request, token)
-        return
-    if not _LOOPBACK_HOST.fullmatch(request.headers.get("host", "")):
-        raise HTTPException(403, "without BOOKBOT_WEB_TOKEN only requests to localhost are answered")
-    if request.method not in _SAFE_METHODS:
-        _require_same_origin(request)
-
-
-def token_of(settings: Settings) -> bytes | None:
-    """The token every request must bear; None where none is set (an empty one counts as none)."""
-    token = settings.web_token.get_secret_value() if settings.web_token else ""
-    return token.encode() or None
-
-
-def check_token_setting(settings: Settings) -> None:
-    """Raises ConfigurationError for a token that could be guessed."""
-    token = token_of(settings)
-    if token is not None and len(token) < SHORTEST_TOKEN:
-        raise ConfigurationError(f"BOOKBOT_WEB_TOKEN: must have at least {SHORTEST_TOKEN} characters")
+    """Lets the request pass and sets `request.state.may_write`, or raises HTTPException 401 or 403."""
+    settings = settings_of(request)
+    check_host(request, settings)
+    changes = request.method not in SAFE_METHODS
+    role, is_by_bearer = _identify(request, settings)
+    if changes and not is_by_bearer:
+        require_same_origin(request, settings)
+    if changes and role is not Role.WRITE:
+        raise HTTPException(403, "this token may only look; to change something takes BOOKBOT_WEB_TOKEN")
+    request.state.may_write = role is Role.WRITE
 
 
 def check_bind_address(host: str, settings: Settings) -> None:
     """Raises ConfigurationError for an address other machines can reach while there is no token."""
-    if token_of(settings) is None and not is_loopback(host):
+    if not tokens_of(settings) and not is_loopback(host):
         raise ConfigurationError(
             f"refusing to listen on {host!r} without a token: set BOOKBOT_WEB_TOKEN, or use --host 127.0.0.1"
         )
@@ -61,27 +50,37 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _require_token(request: Request, token: bytes) -> None:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    is_right = secrets.compare_digest(given.strip().encode("latin-1"), token)
-    if scheme.lower() != "bearer" or not is_right:
-        raise HTTPException(401, "a valid bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+def _identify(request: Request, settings: Settings) -> tuple[Role, bool]:
+    """The role, and whether it was proved by a bearer token, which no foreign page can send."""
+    if not tokens_of(settings):
+        _require_this_machine(request)
+        return Role.WRITE, False
+    if "authorization" in request.headers:
+        scheme, _, given = request.headers["authorization"].partition(" ")
+        role = role_of(settings, given.strip().encode("latin-1"))
+        if role is None or scheme.lower() != "bearer":
+            raise _unauthorized("this is no valid bearer token")
+        return role, True
+    if role := session_of(request):
+        request.state.has_session = True
+        return role, False
+    raise _unauthorized("a valid bearer token, or a session of the login page, is needed")
 
 
-def _require_same_origin(request: Request) -> None:
-    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    if site is not None:
-        is_ours = site in ("same-origin", "none")
-    elif origin is not None:
-        is_ours = _host_of(origin) == request.headers.get("host", "").lower()
-    else:
-        return  # no browser: those send at least one of the two with every POST
-    if not is_ours:
-        raise HTTPException(403, "the request comes from another site")
+def _unauthorized(words: str) -> HTTPException:
+    return HTTPException(401, words, headers={"WWW-Authenticate": "Bearer"})
 
 
-def _host_of(origin: str) -> str | None:
+def _require_this_machine(request: Request) -> None:
+    """However the server was started: anonymous is served who connects from here, and not through a proxy."""
+    peer = request.client.host if request.client else ""  # a Unix socket has no address
+    if any(name in request.headers for name in _BY_A_PROXY) or (_is_address(peer) and not is_loopback(peer)):
+        raise HTTPException(403, "without BOOKBOT_WEB_TOKEN only this machine is served, and nobody through a proxy")
+
+
+def _is_address(host: str) -> bool:
     try:
-        return urlsplit(origin).netloc.lower()
+        ipaddress.ip_address(host)
     except ValueError:
-        return None
+        return False
+    return True

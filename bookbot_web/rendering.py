@@ -17,6 +17,8 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from bookbot_web import wording
+from bookbot_web.cookies import session_of
+from bookbot_web.flash import forget, said_to
 from shared.version import __version__
 
 STATIC = Path(__file__).parent / "static"
@@ -32,8 +34,11 @@ PAGE_POLICY = (
 
 def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """The page made of `template` (a name below templates/) and `values`."""
+    request.state.said = said_to(request)
     text = _environment().get_template(template).render(request=request, **values)
-    return HTMLResponse(text, status, headers={"Content-Security-Policy": PAGE_POLICY})
+    response = HTMLResponse(text, status, headers={"Content-Security-Policy": PAGE_POLICY})
+    forget(request, response)
+    return response
 
 
 def address(request: Request, path: str) -> str:
@@ -52,7 +57,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"url": _url, "asset": _asset, "may_write": _may_write, "version": __version__}
-    environment.globals["with_job_links"] = _with_job_links
+    environment.globals |= {"with_job_links": _with_job_links, "has_session": _has_session}
     environment.filters |= wording.FILTERS
     return environment
 
@@ -80,11 +85,17 @@ def _may_write(context: Context) -> bool:
 
 
 @pass_context
+def _has_session(context: Context) -> bool:
+    """Whether who looks has signed in, and so can sign out."""
+    return session_of(context["request"]) is not None
+
+
+@pass_context
 def _asset(context: Context, name: str) -> str:
-    return address(context["request"], f"/static/{name}?v={_fingerprint(name)}")
+    return address(context["request"], f"/static/{name}?v={fingerprint(name)}")
 
 
 @lru_cache
-def _fingerprint(name: str) -> str:
+def fingerprint(name: str) -> str:
     """Changes with the file's content, so that browsers may keep it for ever."""
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]

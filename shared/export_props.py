@@ -36,14 +36,18 @@ def _id_of_a_picture(given: str) -> str:
 class ExportBookProps(Props):
     """For `export_book`: None means what the book itself says. `cover` is the id of a picture stored with the book."""
 
-    format: ExportFormat = "epub"
-    title: str | None = Field(None, min_length=1, max_length=500)
-    author: str | None = Field(None, min_length=1, max_length=200)
-    language: str = Field("en", pattern=LANGUAGE_TAG)
-    trim: Annotated[TrimName, BeforeValidator(_trim_as_named)] = "6x9"
-    font: FontName = "serif"
-    chapter_numbers: Numbering = "arabic"
-    include_outline: bool = False
-    include_characters: bool = False
-    cover: Annotated[str, AfterValidator(_id_of_a_picture)] | None = None
-    draft: bool = False
+    format: ExportFormat = Field("epub", description="the kind of file")
+    title: str | None = Field(None, min_length=1, max_length=500, description="empty: the book's own")
+    author: str | None = Field(None, min_length=1, max_length=200, description="empty: the book's own")
+    language: str = Field("en", pattern=LANGUAGE_TAG, description="a tag such as en or pt-BR; empty: the book's own")
+    trim: Annotated[TrimName, BeforeValidator(_trim_as_named)] = Field(
+        "6x9", description="the page's size, of PDF and DOCX"
+    )
+    font: FontName = Field("serif", description="the kind of letters, of PDF and DOCX")
+    chapter_numbers: Numbering = Field("arabic", description="how chapters are counted")
+    include_outline: bool = Field(False, description="print the outline too")
+    include_characters: bool = Field(False, description="print the characters too")
+    cover: Annotated[str, AfterValidator(_id_of_a_picture)] | None = Field(
+        None, description="the id of a picture kept with the book"
+    )
+    draft: bool = Field(False, description="mark it as a draft")

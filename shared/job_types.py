@@ -37,6 +37,8 @@ Mode = Literal["write", "rewrite", "edit", "copyedit", "review"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 """What `generate_chunk` can do to a scene; all but "write" need one that has text."""
 
+_MODEL = "which model is asked; empty: what the settings say"
+
 
 class AnyProps(BaseModel):
     """Props of a job type that accepts any JSON object."""
@@ -47,16 +49,26 @@ class AnyProps(BaseModel):
 class DemoProps(Props):
     """For `demo`: how much to pretend."""
 
-    steps: int = Field(5, ge=1, le=1000)
-    seconds: float = Field(2.5, ge=0, le=3600)
+    steps: int = Field(5, ge=1, le=1000, description="how many steps it takes")
+    seconds: float = Field(2.5, ge=0, le=3600, description="how long all of them take together")
 
 
 class CreateFoundationProps(Props):
     """For `create_foundation`: None means the book's own brief and style are used; a model, what the settings say."""
 
-    brief: str | None = Field(None, min_length=1)
-    style: str | None = Field(None, min_length=1)
-    model: str | None = Field(None, min_length=1, max_length=200)
+    brief: str | None = Field(
+        None,
+        min_length=1,
+        description="what the book is about; empty: its own brief",
+        json_schema_extra={"format": "markdown"},
+    )
+    style: str | None = Field(
+        None,
+        min_length=1,
+        description="how it is to be written; empty: its own style",
+        json_schema_extra={"format": "markdown"},
+    )
+    model: str | None = Field(None, min_length=1, max_length=200, description=_MODEL)
 
 
 class GenerateChunkProps(Props):
@@ -65,13 +77,13 @@ class GenerateChunkProps(Props):
     Where `target_words` is not given, a scene that has text keeps about its length.
     """
 
-    chunk_id: str | None = None
-    mode: Mode = "write"
-    bot: str | None = None
-    task: str | None = None
-    model: str | None = Field(None, min_length=1, max_length=200)
-    target_words: int = Field(500, ge=50, le=20_000)
-    temperature: float | None = Field(None, ge=0, le=2)
+    chunk_id: str | None = Field(None, description="the id of the scene")
+    mode: Mode = Field("write", description="what is done to the scene")
+    bot: str | None = Field(None, description="who does it, by name; empty: whoever does this by default")
+    task: str | None = Field(None, description="what is asked for, by name; empty: what the mode asks for")
+    model: str | None = Field(None, min_length=1, max_length=200, description=_MODEL)
+    target_words: int = Field(500, ge=50, le=20_000, description="how long; a scene that has text keeps its length")
+    temperature: float | None = Field(None, ge=0, le=2, description="how freely it writes; empty: as the bot does")
 
 
 class GenerateBookProps(Props):
@@ -80,13 +92,15 @@ class GenerateBookProps(Props):
     `only_empty`: leave scenes that have text; the default for "write". The other modes take the scenes that have text.
     """
 
-    mode: Mode = "write"
-    only_empty: bool | None = None
-    export_formats: tuple[ExportFormat, ...] = ("epub", "markdown")
-    bot: str | None = None
-    task: str | None = None
-    target_words: int = Field(500, ge=50, le=20_000)
-    model: str | None = Field(None, min_length=1, max_length=200)
+    mode: Mode = Field("write", description="what is done to the scenes")
+    only_empty: bool | None = Field(None, description="leave scenes that have text; with mode write, the default")
+    export_formats: tuple[ExportFormat, ...] = Field(
+        ("epub", "markdown"), description="the files that are made when all is written"
+    )
+    bot: str | None = Field(None, description="who does it, by name; empty: whoever does this by default")
+    task: str | None = Field(None, description="what is asked for, by name; empty: what the mode asks for")
+    target_words: int = Field(500, ge=50, le=20_000, description="how long each scene is to be")
+    model: str | None = Field(None, min_length=1, max_length=200, description=_MODEL)
 
     @model_validator(mode="after")
     def _empty_scenes_can_only_be_written(self) -> "GenerateBookProps":

@@ -16,6 +16,7 @@ from shared.credentials import Credentials
 from shared.errors import ConfigurationError
 from shared.llm_address import check_base_url, check_key
 from shared.llm_prices import TokenPrice, none_if_empty, read_prices
+from shared.web_address import check_origin, check_prefix
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Models = Annotated[dict[str, str], NoDecode]
@@ -81,7 +82,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     web_streams: int = Field(2000, ge=1, le=100_000, description="event streams one web process keeps open")
-    web_token: SecretStr | None = Field(None, description="bearer token the web API asks for")
+    web_token: SecretStr | None = Field(None, description="token of the web: who has it may do everything")
+    web_read_token: SecretStr | None = Field(None, description="a second token: who has it may only look")
+    web_origin: str = Field("", description="where browsers reach the web through a proxy, as https://host")
+    web_prefix: str = Field("", description="path below which a proxy serves the web, as /bookbot")
+    web_writes_per_minute: int = Field(3000, ge=0, description="requests that change something, of one client; 0: any")
 
     @field_validator("queues", "job_types", "jobs", mode="before")
     @classmethod
@@ -95,6 +100,11 @@ class Settings(BaseSettings):
             return (json.loads(value) if value.strip() else {}) if isinstance(value, str) else value
         except ValueError:
             raise ValueError('must be a JSON object such as {"planning": "model-a", "writing": "model-b"}') from None
+
+    @field_validator("web_origin", "web_prefix")
+    @classmethod
+    def _is_where_the_web_is(cls, value: str, info: ValidationInfo) -> str:
+        return check_origin(value) if info.field_name == "web_origin" else check_prefix(value)
 
     @field_validator("llm_base_url")
     @classmethod

@@ -26,7 +26,12 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 
 
 @router.get(
-    "/jobs/{job_id}/events", summary="Follow a job until it ends", response_class=EventStream, responses=_STREAM
+    "/jobs/{job_id}/events",
+    status_code=200,
+    tags=["live"],
+    summary="Follow a job until it ends",
+    response_class=EventStream,
+    responses=_STREAM,
 )
 def job_events(
     job_id: str, request: Request, db: Db, after: After = None, last_event_id: LastEventId = None
@@ -46,7 +51,14 @@ def job_events(
     return EventStream(live.hub, lambda mailbox: live.feeds.job(mailbox, known, place))
 
 
-@router.get("/events", summary="Learn when lists change", response_class=EventStream, responses=_STREAM)
+@router.get(
+    "/events",
+    status_code=200,
+    tags=["live"],
+    summary="Learn when lists change",
+    response_class=EventStream,
+    responses=_STREAM,
+)
 async def list_events(
     request: Request,
     topics: Annotated[str, Query(max_length=200, description=f"some of {', '.join(TOPICS)}, with commas between")],

@@ -5,7 +5,7 @@ Pure decisions over counts and texts; the modes are those of `shared.job_types.M
 
 from dataclasses import dataclass
 
-from bookbot_worker.books import words
+from shared import words
 
 _WORDS_OF_A_REVIEW = 300
 _FEWEST = 50

@@ -8,10 +8,10 @@ from bookbot_worker.cli.book_files import backup, restore
 from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.inputs import read_text
 from bookbot_worker.cli.llm_text import spent
-from bookbot_worker.cli.new_book import create_book
 from bookbot_worker.cli.options import JSON_OPTION, option
 from bookbot_worker.cli.output import one_line, print_fields, print_json
 from bookbot_worker.cli.tables import Column, print_rows
+from shared.new_book import create_book
 from shared.views import cost_of_book, get_book, list_books
 
 COLUMNS = (

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
+import shared
 from bookbot_worker.cli.exit_codes import ExitCode
 from bookbot_worker.cli.inputs import first_heading, read_text
-from bookbot_worker.cli.new_book import checked_title
 from bookbot_worker.cli.options import option
 from bookbot_worker.cli.output import one_line, shown
 from shared.errors import InvalidInput
+from shared.new_book import checked_title
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(shared.__file__).parent / "examples"
 
 
 @click.command()

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 from bookbot_worker.cli.board import make_board
 from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.job_text import name_of
-from bookbot_worker.cli.new_book import create_book
 from bookbot_worker.cli.output import Row
 from bookbot_worker.cli.saving import save_beside
 from bookbot_worker.daemon import build_processor
@@ -26,6 +25,7 @@ from shared import schema
 from shared.database import make_engine
 from shared.enqueue import create_job
 from shared.errors import BookbotError, NotFound
+from shared.new_book import create_book
 from shared.settings import Settings, load_settings
 from shared.states import JobState
 from shared.views import get_book, get_job, list_descendants, newest_file

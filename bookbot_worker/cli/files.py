@@ -1,6 +1,5 @@
 """`files list`, `save` and `add`: finished exports, from the database to the disk; pictures, the other way."""
 
-import hashlib
 import sys
 from pathlib import Path
 from typing import get_args
@@ -13,11 +12,10 @@ from bookbot_worker.cli.options import JSON_OPTION, option
 from bookbot_worker.cli.output import print_json, shown, size
 from bookbot_worker.cli.saving import save, target_of
 from bookbot_worker.cli.tables import Column, print_rows
-from bookbot_worker.exporters.images import MAX_BYTES, cover_of
-from bookbot_worker.exporters.names import file_name
+from shared.covers import MAX_BYTES, cover_of
 from shared.export_props import ExportFormat
-from shared.ids import new_id
-from shared.models import Book, Job, OutputFile
+from shared.models import Book, Job
+from shared.pictures import keep_cover
 from shared.views import find_id, get_file, list_files, newest_file
 
 COLUMNS = (
@@ -61,18 +59,7 @@ def add(picture: Path, book: str, as_json: bool) -> None:
     """Keep a PNG or JPEG with a book, for the cover of its exports; prints the FILE_ID for their props."""
     cover = cover_of(read_bytes("picture", picture, MAX_BYTES))
     with writing() as session:
-        file = OutputFile(
-            file_id=new_id(),
-            book_id=find_id(session, Book.book_id, "book", book),
-            name=file_name(picture.stem, cover.extension),
-            format="cover",
-            media_type=cover.media_type,
-            size_bytes=len(cover.content),
-            sha256=hashlib.sha256(cover.content).hexdigest(),
-            content=cover.content,
-        )
-        session.add(file)
-        session.flush()
+        file = keep_cover(session, find_id(session, Book.book_id, "book", book), cover, picture.stem)
         row = next(row for row in list_files(session, book_id=file.book_id) if row["file_id"] == file.file_id)
     if as_json:
         print_json(row)

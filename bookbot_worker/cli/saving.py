@@ -5,8 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bookbot_worker.exporters.names import file_name
 from shared.errors import Conflict, InvalidInput
+from shared.file_names import file_name
 
 
 def safe_name(name: str) -> str:

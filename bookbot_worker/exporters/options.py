@@ -6,6 +6,8 @@ A format ignores what it has no place for: an EPUB has no trim size, Markdown ha
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shared.covers import Cover
+
 if TYPE_CHECKING:
     from shared.export_props import FontName, TrimName
 
@@ -26,21 +28,6 @@ TRIMS: dict["TrimName", Trim] = {
     "A5": Trim(148, 210),
     "A4": Trim(210, 297),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """A picture for the front: PNG or JPEG, its size in pixels."""
-
-    media_type: str
-    width: int
-    height: int
-    content: bytes
-
-    @property
-    def extension(self) -> str:
-        """Without dot."""
-        return "png" if self.media_type == "image/png" else "jpg"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from bookbot_worker.exporters import Progress, chapter_progress
 from bookbot_worker.exporters.manuscript import Chapter, Manuscript, Part, Section
-from bookbot_worker.exporters.options import Cover, ExportOptions
+from bookbot_worker.exporters.options import ExportOptions
 from bookbot_worker.exporters.words import is_right_to_left
 from bookbot_worker.exporters.xhtml import attribute, fragment
+from shared.covers import Cover
 
 STYLESHEET = "book.css"
 TITLE_PAGE = "title.xhtml"

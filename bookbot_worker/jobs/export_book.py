@@ -12,14 +12,14 @@ from sqlalchemy import select
 
 from bookbot_worker.exporters import FORMATS, Exporter, ExportFailed
 from bookbot_worker.exporters.assembly import NothingWritten, SceneRow, build
-from bookbot_worker.exporters.images import cover_of
 from bookbot_worker.exporters.in_child import Limits, Listener, render
 from bookbot_worker.exporters.manuscript import Manuscript
-from bookbot_worker.exporters.names import file_name
-from bookbot_worker.exporters.options import TRIMS, Cover, ExportOptions
+from bookbot_worker.exporters.options import TRIMS, ExportOptions
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.jobs.versions import latest
+from shared.covers import Cover, cover_of
 from shared.errors import InvalidInput, NotFound
+from shared.file_names import file_name
 from shared.ids import new_id
 from shared.models import Book, Chunk, OutputFile
 from shared.settings import load_settings

@@ -7,7 +7,7 @@ what each mode may do to a scene is in `revising.py`.
 from collections.abc import Callable
 from typing import Any
 
-from bookbot_worker.books import answers, template, words
+from bookbot_worker.books import answers, template
 from bookbot_worker.books.context import SceneContext, variables
 from bookbot_worker.books.library import Bot, Task
 from bookbot_worker.books.revising import Length, length_of, why_not_kept
@@ -17,6 +17,7 @@ from bookbot_worker.jobs.whole_answers import UnfinishedAnswer, ask_whole
 from bookbot_worker.jobs.writing_kit import UnknownEntry, UnusableEntry, choose_bot, choose_task, model_for
 from bookbot_worker.llm.client import Completion, Message, Prompt
 from bookbot_worker.outcomes import Retry
+from shared import words
 from shared.models import Chunk
 
 _CONSUMED = ("review", "review_model", "copyedit_model")

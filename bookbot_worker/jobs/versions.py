@@ -9,12 +9,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bookbot_worker.books import words
-from shared.ids import new_id
+from shared import words
 from shared.models import Chunk
+from shared.new_book import POSITIONS, add_chunk
 
-POSITIONS = {"brief": -60.0, "style": -50.0, "outline": -40.0, "characters": -30.0, "settings": -20.0}
-"""Where the chunks of a book stand: scenes count from 1, all that is about the book comes before them."""
+__all__ = ["POSITIONS", "add_chunk", "add_version", "latest"]
 
 
 def latest(session: Session, book_id: str, *types: str) -> Sequence[Chunk]:
@@ -24,35 +23,6 @@ def latest(session: Session, book_id: str, *types: str) -> Sequence[Chunk]:
         .where(Chunk.book_id == book_id, Chunk.type.in_(types), Chunk.is_latest, ~Chunk.is_deleted)
         .order_by(Chunk.position, Chunk.chunk_id)
     ).all()
-
-
-def add_chunk(
-    session: Session,
-    book_id: str,
-    type_: str,
-    text: str,
-    *,
-    job_id: str | None,
-    position: float = 0.0,
-    chapter: int | None = None,
-    props: Mapping[str, Any] | None = None,
-) -> Chunk:
-    """The first version of a new chunk."""
-    chunk = Chunk(
-        chunk_id=new_id(),
-        version=1,
-        book_id=book_id,
-        is_latest=True,
-        type=type_,
-        text=text,
-        chapter=chapter,
-        position=position,
-        word_count=words.count(text),
-        props=dict(props or {}),
-        job_id=job_id,
-    )
-    session.add(chunk)
-    return chunk
 
 
 def add_version(

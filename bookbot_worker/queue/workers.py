@@ -31,7 +31,8 @@ class Beat:
     """The answer to one beat. `claims`: claim_id → job_id of the jobs that run here, as the database sees it.
 
     `cancelled`: those of them that somebody wants stopped. `has_requests`: somebody asked for a cancel or a retry.
-    `server_seconds`: how long the server has been up, None on SQLite. `oldest_worker`: the schema revision that workers need at least. `sent_at` is set by who sent it.
+    `server_seconds`: how long the server has been up, None on SQLite. `oldest_worker`: the schema revision that workers
+    need at least.
     """
 
     claims: dict[str, str] = field(default_factory=dict)

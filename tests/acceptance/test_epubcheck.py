@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bookbot_worker.exporters.images import cover_of
 from bookbot_worker.exporters.manuscript import Manuscript
 from bookbot_worker.exporters.options import ExportOptions
+from shared.covers import cover_of
 from tests.support.pictures import png
 from tests.unit.test_exporters_hostile import HOSTILE_TEXTS, HOSTILE_TITLES, exported, manuscript, row
 

@@ -17,10 +17,10 @@ from bookbot_worker.exporters import FORMATS, ExportFailed, ExportWarning
 from bookbot_worker.exporters.archive import packed
 from bookbot_worker.exporters.blocks import visible
 from bookbot_worker.exporters.docx.headings import chapter_level
-from bookbot_worker.exporters.images import cover_of
 from bookbot_worker.exporters.in_child import Limits, Listener, render
 from bookbot_worker.exporters.manuscript import Manuscript
 from bookbot_worker.exporters.options import TRIMS, ExportOptions
+from shared.covers import cover_of
 from tests.acceptance.test_epubcheck import PROSE, book_of_parts, book_of_scripts, hostile_book, normal_book
 from tests.support.pictures import png
 from tests.support.printing import Printed, through_libreoffice

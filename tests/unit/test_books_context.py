@@ -2,10 +2,11 @@
 
 import pytest
 
-from bookbot_worker.books import library, words
+from bookbot_worker.books import library
 from bookbot_worker.books.context import SceneContext, variables
 from bookbot_worker.books.sections import pick
 from bookbot_worker.books.template import VARIABLES, render, uses
+from shared import words
 from shared.job_types import MODES
 
 pytestmark = pytest.mark.unit

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookbot_worker.exporters.blocks import visible
-from bookbot_worker.exporters.images import cover_of
 from bookbot_worker.exporters.manuscript import Manuscript
 from bookbot_worker.exporters.options import ExportOptions
+from shared.covers import cover_of
 from tests.acceptance.test_epubcheck import book_of_parts, book_of_scripts, hostile_book, normal_book
 from tests.support.pictures import png
 from tests.support.rereading import WORD, words_of_docx

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookbot_worker.exporters.blocks import visible
-from bookbot_worker.exporters.images import cover_of
 from bookbot_worker.exporters.manuscript import Manuscript
 from bookbot_worker.exporters.options import ExportOptions
+from shared.covers import cover_of
 from tests.support.pictures import png
 from tests.support.rereading import words_of_epub, words_of_html, words_of_markdown
 from tests.unit.test_exporters_hostile import HOSTILE_TEXTS, HOSTILE_TITLES, exported, manuscript, row, words

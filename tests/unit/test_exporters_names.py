@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bookbot_worker.exporters.names import file_name
+from shared.file_names import file_name
 from tests.unit.test_exporters_hostile import HOSTILE_TITLES
 
 pytestmark = pytest.mark.unit

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookbot_worker.exporters import ExportFailed, ExportWarning
-from bookbot_worker.exporters.images import cover_of
 from bookbot_worker.exporters.manuscript import Manuscript
 from bookbot_worker.exporters.options import ExportOptions
 from bookbot_worker.exporters.pdf.data import book_data, breakable
+from shared.covers import cover_of
 from tests.support.pictures import png
 from tests.unit.test_exporters_hostile import HOSTILE_TEXTS, HOSTILE_TITLES, exported, manuscript, quiet, row
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bookbot_worker.exporters.blocks import Heading, Link, NoteMark, Paragraph, Quote, Text, visible
 from bookbot_worker.exporters.commonmark import MAX_DEPTH
-from bookbot_worker.exporters.images import MAX_BYTES, MAX_SIDE, cover_of
 from bookbot_worker.exporters.reading import is_safe_target, read
 from bookbot_worker.exporters.words import printable
+from shared.covers import MAX_BYTES, MAX_SIDE, cover_of
 from shared.errors import InvalidInput
 from tests.support.pictures import png
 from tests.unit.test_exporters_hostile import HOSTILE_TEXTS, is_document_character

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bookbot_worker.books import library, outline, template, words
+from bookbot_worker.books import library, outline, template
 from bookbot_worker.books.context import SceneContext, variables
 from bookbot_worker.llm.client import LLM, Completion, Listener, Message, Prompt
 from bookbot_worker.llm.offline import MODEL, PROVIDER, OfflineAuthor
 from bookbot_worker.llm.offline.retelling import in_past
 from bookbot_worker.outcomes import JobCancelled
+from shared import words
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bookbot_worker.books import library, outline, template, words
+from bookbot_worker.books import library, outline, template
 from bookbot_worker.books.context import SceneContext, variables
 from bookbot_worker.books.continuing import GO_ON, joined, whole_sentences
 from bookbot_worker.books.plan_answers import read_answer, schema_of
@@ -16,6 +16,7 @@ from bookbot_worker.llm.errors import Kind, LLMError, LLMRetry
 from bookbot_worker.llm.offline import OfflineAuthor
 from bookbot_worker.llm.offline.provoked import Fault
 from bookbot_worker.outcomes import JobCancelled
+from shared import words
 
 pytestmark = pytest.mark.unit
 

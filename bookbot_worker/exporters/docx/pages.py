@@ -14,8 +14,9 @@ from bookbot_worker.exporters.docx.geometry import Geometry
 from bookbot_worker.exporters.docx.headings import chapter_level
 from bookbot_worker.exporters.docx.runs import run, simple_field, words_of
 from bookbot_worker.exporters.manuscript import Chapter, Manuscript, Section
-from bookbot_worker.exporters.options import Cover, ExportOptions
+from bookbot_worker.exporters.options import ExportOptions
 from bookbot_worker.exporters.words import is_right_to_left
+from shared.covers import Cover
 
 _BREAK = '<w:r><w:br w:type="page"/></w:r>'
 _UNBROKEN = '<w:pageBreakBefore w:val="0"/>'

@@ -35,9 +35,10 @@ from bookbot_worker.exporters.blocks import (
 )
 from bookbot_worker.exporters.manuscript import Chapter, Manuscript, Section
 from bookbot_worker.exporters.narrow import as_lines, is_too_wide
-from bookbot_worker.exporters.options import Cover, ExportOptions
+from bookbot_worker.exporters.options import ExportOptions
 from bookbot_worker.exporters.pdf.look import families, look
 from bookbot_worker.exporters.words import is_right_to_left
+from shared.covers import Cover
 
 COVER_FILE = "cover"
 

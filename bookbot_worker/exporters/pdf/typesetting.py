@@ -20,8 +20,8 @@ from typing import Any, cast
 import typst
 
 from bookbot_worker.exporters import ExportFailed
-from bookbot_worker.exporters.options import Cover
 from bookbot_worker.exporters.pdf.data import COVER_FILE
+from shared.covers import Cover
 
 _TEMPLATES = ("book.typ", "text.typ")
 _ACCESSIBLE = ["ua-1"]

@@ -1,8 +1,11 @@
-"""Pictures given by people: which kinds are taken, how large they may be. Only headers are read, nothing is decoded."""
+"""Pictures given by people: which kinds are taken, how large they may be. Only headers are read, nothing is decoded.
+
+The exporters' process imports this, so it stays light: how a picture is stored is in `pictures.py`.
+"""
 
 import struct
+from dataclasses import dataclass
 
-from bookbot_worker.exporters.options import Cover
 from shared.errors import InvalidInput
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -13,6 +16,21 @@ _JPEG = b"\xff\xd8\xff"
 # Start-of-frame markers: those of C0 to CF that are no tables (C4), no extension (C8), no arithmetic coding (CC).
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A picture for the front: PNG or JPEG, its size in pixels."""
+
+    media_type: str
+    width: int
+    height: int
+    content: bytes
+
+    @property
+    def extension(self) -> str:
+        """Without dot."""
+        return "png" if self.media_type == "image/png" else "jpg"
 
 
 def cover_of(content: bytes) -> Cover:
