@@ -8,9 +8,10 @@ from fastapi import FastAPI
 from bookbot_web import live
 from bookbot_web.access_log import AccessLog
 from bookbot_web.api import router
+from bookbot_web.api.answers import PROBLEMS
+from bookbot_web.api.health import router as health_router
 from bookbot_web.auth import check_token_setting
 from bookbot_web.database import Database
-from bookbot_web.health import router as health_router
 from bookbot_web.limits import BodyLimit, WriteLimit
 from bookbot_web.middleware import Prefix, SecurityHeaders
 from bookbot_web.pages import login
@@ -35,8 +36,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.live.stop()
         database.close()
 
-    # The stock /docs page loads its script from a foreign host; /openapi.json is served instead.
-    app = FastAPI(title="BookBot jobs", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    # The stock pages load scripts from a foreign host, and the stock document asks for no token: api/document.py.
+    app = FastAPI(title="BookBot jobs", version=__version__, openapi_url=None, lifespan=lifespan)
     app.state.settings = settings
     app.state.database = database
     app.state.live = live.Live(settings, database)
@@ -49,7 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_problem_handlers(app)
     app.include_router(health_router, prefix="/api")
     app.include_router(router, prefix="/api")
-    app.include_router(live.router, prefix="/api")
+    app.include_router(live.router, prefix="/api", responses=PROBLEMS)
     app.include_router(login.router)
     app.include_router(pages_router)
     app.mount("/static", Assets(), name="static")

@@ -14,7 +14,7 @@ MAX_BODY_BYTES = 256 * 1024
 MIB = 1024 * 1024
 LARGER_BODIES: dict[re.Pattern[str], int] = {
     re.compile(r"/(api/)?books(/new)?"): 2 * MIB,  # a brief and a style
-    re.compile(r"/books/[^/]+/(covers?|export|pictures|jobs/export_book|start/export_book)"): 12 * MIB,  # a picture
+    re.compile(r"/books/[^/]+/covers"): 12 * MIB,  # a picture
 }
 """Which routes take more, and how much. Every other takes MAX_BODY_BYTES."""
 

@@ -11,6 +11,8 @@ from bookbot_web.live.response import EventStream
 from bookbot_web.live.service import Live
 from shared.errors import InvalidInput, NotFound
 from shared.ids import check_id
+from shared.models import Job
+from shared.views import find_id
 from shared.views.signatures import TOPICS
 from shared.views.watching import last_position
 
@@ -24,7 +26,12 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 
 
 @router.get(
-    "/jobs/{job_id}/events", summary="Follow a job until it ends", response_class=EventStream, responses=_STREAM
+    "/jobs/{job_id}/events",
+    status_code=200,
+    tags=["live"],
+    summary="Follow a job until it ends",
+    response_class=EventStream,
+    responses=_STREAM,
 )
 def job_events(
     job_id: str, request: Request, db: Db, after: After = None, last_event_id: LastEventId = None
@@ -36,6 +43,7 @@ def job_events(
     except InvalidInput:
         raise NotFound("job", job_id) from None
     with db.reading() as session:
+        known = find_id(session, Job.job_id, "job", known)
         last = last_position(session, known)
     # A place beyond the end (of another job, of lines a failover has lost) would hide lines from everybody.
     place = min(given, last)
@@ -43,7 +51,14 @@ def job_events(
     return EventStream(live.hub, lambda mailbox: live.feeds.job(mailbox, known, place))
 
 
-@router.get("/events", summary="Learn when lists change", response_class=EventStream, responses=_STREAM)
+@router.get(
+    "/events",
+    status_code=200,
+    tags=["live"],
+    summary="Learn when lists change",
+    response_class=EventStream,
+    responses=_STREAM,
+)
 async def list_events(
     request: Request,
     topics: Annotated[str, Query(max_length=200, description=f"some of {', '.join(TOPICS)}, with commas between")],

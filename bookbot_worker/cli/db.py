@@ -1,4 +1,4 @@
-"""`db upgrade`, `db check`, `db copy`: the schema and the data of the database the settings name."""
+"""`db upgrade`, `db check`, `db grants`, `db copy`: the schema and the data of the database the settings name."""
 
 import math
 
@@ -11,6 +11,7 @@ from bookbot_worker.moving.copying import copy
 from shared import schema
 from shared.database import make_engine
 from shared.errors import ConfigurationError, InvalidInput
+from shared.grants import grants
 from shared.settings import load_settings
 from shared.views import check_ready
 
@@ -37,6 +38,17 @@ def check() -> None:
     """Exit 0 if the schema is the one this version needs, 78 if not."""
     engine = checked_engine()
     click.echo(one_line(schema.current(engine)))
+
+
+@db.command("grants")
+@click.option("--role", default="bookbot_web", show_default=True, metavar="NAME", help="The role of bookbot-web.")
+@click.option("--operate", is_flag=True, help="It may also pause and limit queues, and keep schedules.")
+def grants_command(role: str, operate: bool) -> None:
+    """Print the SQL that lets a role of its own serve the web, and do nothing else.
+
+    Have the owner of the tables run it: bookbot-worker db grants | psql NAME
+    """
+    click.echo(grants(role, operate=operate))
 
 
 @db.command("copy")

@@ -84,7 +84,7 @@ def _is_the_one_suspect(claimant: Claimant) -> ColumnElement[bool]:
 
 
 def is_claimable(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
-    """Waiting, not called off, due, of a known type, in a served and unpaused queue, all it needs is done; locks aside."""
+    """Waiting, not called off, due, of a known type, in a served and unpaused queue, its needs done; locks aside."""
     return and_(_is_due(job, claimant), ~_is_blocked(job))
 
 

@@ -12,6 +12,7 @@ from bookbot_web.app import create_app
 from shared.ids import new_id
 from shared.models import Job
 from shared.settings import Settings
+from tests.support.web import as_web
 
 pytestmark = pytest.mark.acceptance
 
@@ -65,7 +66,7 @@ BODIES: dict[str, tuple[str | bytes, str]] = {
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """A client that lets server errors through, so that the test sees the exception itself."""
-    with TestClient(create_app(settings), base_url="http://localhost") as client:
+    with TestClient(create_app(as_web(settings)), base_url="http://localhost") as client:
         yield client
 
 

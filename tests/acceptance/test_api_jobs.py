@@ -15,6 +15,7 @@ from bookbot_web.app import create_app
 from shared.ids import new_id
 from shared.models import Book, Chunk, Job, JobLog, OutputFile
 from shared.settings import Settings
+from tests.support.web import as_web
 
 pytestmark = pytest.mark.acceptance
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.acceptance
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """A client of the application on a fresh database."""
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+    with TestClient(create_app(as_web(settings)), base_url="http://127.0.0.1:8000") as client:
         yield client
 
 
@@ -94,17 +95,22 @@ def test_the_list_pages_through_all_jobs_and_filters(client: TestClient) -> None
         before = page["next_before"]
     assert seen == ids[::-1]
     assert [job["job_id"] for job in client.get("/api/jobs?queue=slow").json()["jobs"]] == [ids[2]]
-    assert client.get("/api/jobs?state=running").json() == {"jobs": [], "next_before": None}
+    assert client.get("/api/jobs?state=running").json() == {
+        "jobs": [],
+        "next_before": None,
+        "looked_back_to": None,
+    }
 
 
-def test_cancel_says_whether_the_job_has_stopped_or_was_asked_to(client: TestClient, session: Session) -> None:
+def test_a_cancel_is_asked_for_and_says_so(client: TestClient, session: Session) -> None:
     waiting, running = enqueue(client)["job_id"], enqueue(client)["job_id"]
     put(session, running, "running")
-    answer = client.post(f"/api/jobs/{waiting}/cancel")
-    assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
-    answer = client.post(f"/api/jobs/{running}/cancel")
-    assert (answer.status_code, answer.json()["state"]) == (202, "running")
-    assert answer.json()["cancel_requested_at"] is not None
+    for job_id, state in ((waiting, "waiting"), (running, "running"), (waiting, "waiting")):
+        answer = client.post(f"/api/jobs/{job_id}/cancel")
+        assert (answer.status_code, answer.json()["state"]) == (202, state)
+        assert answer.json()["cancel_requested_at"] is not None
+    assert "to be called off" in client.get(f"/api/jobs/{waiting}").json()["why"]
+    put(session, waiting, "cancelled")
     assert client.post(f"/api/jobs/{waiting}/cancel").status_code == 409
 
 
@@ -112,8 +118,10 @@ def test_retry_needs_a_job_that_has_ended(client: TestClient, session: Session) 
     job_id = enqueue(client)["job_id"]
     assert client.post(f"/api/jobs/{job_id}/retry").status_code == 409
     put(session, job_id, "error")
-    answer = client.post(f"/api/jobs/{job_id}/retry", json={})
-    assert (answer.status_code, answer.json()["state"]) == (200, "waiting")
+    for body, fresh in (({}, False), ({"fresh": True}, True)):
+        answer = client.post(f"/api/jobs/{job_id}/retry", json=body)
+        assert (answer.status_code, answer.json()["state"], answer.json()["retry_fresh"]) == (202, "error", fresh)
+    assert client.post(f"/api/jobs/{job_id}/retry", json={"fresh": "yes"}).json()["field"] == "fresh"
 
 
 def test_logs_go_on_after_the_line_the_reader_has(client: TestClient, session: Session) -> None:
@@ -163,7 +171,13 @@ def test_a_file_is_only_ever_a_download_whatever_its_name(client: TestClient, se
 def test_health_and_the_front_page_and_the_document_are_served(client: TestClient) -> None:
     assert client.get("/api/health").json()["status"] == "ok"
     assert "<h1>Overview</h1>" in client.get("/").text
-    document = client.get("/openapi.json").json()
-    body = document["paths"]["/api/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert body["required"] == ["job_type"]
+    document = client.get("/api/openapi.json").json()
+    shapes = document["components"]["schemas"]["NewJobBody"]
+    assert shapes["discriminator"]["mapping"]["demo"] == "#/components/schemas/NewJob_demo"
+    demo = document["components"]["schemas"]["NewJob_demo"]
+    assert demo["properties"]["job_type"]["const"] == "demo"
+    assert demo["properties"]["props"]["properties"]["steps"]["maximum"] == 1000
+    assert document["openapi"].startswith("3.1")
+    page = client.get("/api/docs").text
+    assert all(path in page for path in document["paths"])
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404

@@ -69,7 +69,7 @@ def test_with_the_token_the_api_answers_and_health_never_asks(client: TestClient
 def test_the_token_is_in_no_answer_and_no_repr(client: TestClient, sqlite_settings: Settings) -> None:
     settings = sqlite_settings.model_copy(update={"web_token": SecretStr(TOKEN)})
     assert TOKEN not in repr(settings)
-    for path in ("/", "/openapi.json", "/api/health", "/api/jobs"):
+    for path in ("/", "/api/openapi.json", "/api/health", "/api/jobs"):
         assert TOKEN not in client.get(path, headers=bearer(TOKEN)).text
 
 

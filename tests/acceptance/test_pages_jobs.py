@@ -15,6 +15,7 @@ from shared.enqueue import create_job
 from shared.ids import new_id
 from shared.models import Book, Job, JobLog, LlmCall, OutputFile
 from shared.settings import Settings
+from tests.support.web import as_web
 
 pytestmark = pytest.mark.acceptance
 
@@ -24,7 +25,7 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202e{{ 7*
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """A client of the application on a fresh database."""
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000", follow_redirects=False) as client:
+    with TestClient(create_app(as_web(settings)), base_url="http://127.0.0.1:8000", follow_redirects=False) as client:
         yield client
 
 

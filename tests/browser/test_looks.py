@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from shared.enqueue import create_job
 from shared.ids import new_id
-from shared.models import Book, Job, JobLog, LlmCall, OutputFile, Queue, Worker
+from shared.models import Book, Chunk, Job, JobLog, LlmCall, OutputFile, Queue, Worker
 from tests.support.browser import accessibility_faults
 
 pytestmark = pytest.mark.acceptance
@@ -81,8 +81,17 @@ def addresses(session: Session) -> dict[str, str]:
     )  # fmt: skip
     session.add_all([call, file])
     session.commit()
+    scene = Chunk(
+        chunk_id=new_id(), book_id=book.book_id, type="scene", text=f"She *waits* {LONG}.", chapter=1, position=1
+    )
+    session.add(scene)
+    session.commit()
     return {
-        **{path: path for path in PAGES if path.startswith("/")},
+        **{path: path for path in PAGES},
+        "book": f"/books/{book.book_id}",
+        "start": f"/books/{book.book_id}/start/generate_book",
+        "scene": f"/chunks/{scene.chunk_id}",
+        "bulk": "/jobs/bulk?action=cancel-all",
         "job": f"/jobs/{job}",
         "failed": f"/jobs/{failed}",
         "running": f"/jobs/{running}",
