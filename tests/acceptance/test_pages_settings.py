@@ -25,9 +25,8 @@ def client_of(settings: Settings) -> TestClient:
 
 def worker(session: Session, name: str, **values: object) -> str:
     given = {"state": "running", "lease_until": datetime.now(UTC) + timedelta(hours=1), "version": "9.9"} | values
-    row = Worker(
-        worker_id=new_id(), name=name, hostname="h", pid=7, concurrency=4, queues=[], job_types=["demo"], **given
-    )
+    given |= {"hostname": "h", "pid": 7, "concurrency": 4, "queues": [], "job_types": ["demo"]}
+    row = Worker(worker_id=new_id(), name=name, **given)
     session.add(row)
     session.commit()
     return row.worker_id
