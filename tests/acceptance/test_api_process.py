@@ -1,5 +1,6 @@
 """The real server process: it starts, answers over sockets, refuses to be exposed, and ends when told."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,17 +42,20 @@ def request(url: str, body: bytes | None = None) -> tuple[int, Any]:
 
 
 @contextmanager
-def server(cwd: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A running `bookbot-web` that answers."""
+def server(
+    cwd: Path, command: Sequence[str] = ("-m", "bookbot_web"), log: Path | None = None, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A running `bookbot-web` that answers. What it says goes to the file `log`, or to be read when it has ended."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bookbot_web", "--port", str(port)],
-        cwd=cwd,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with contextlib.ExitStack() as files:
+        process = subprocess.Popen(
+            [sys.executable, *command, "--port", str(port)],
+            cwd=cwd,
+            env=os.environ | environment,
+            stdout=files.enter_context(log.open("w")) if log else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 30
