@@ -12,7 +12,7 @@ of the progress, the costs and the cancel flag; claim and settle change what is 
 from alembic import op
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0005"
 
 SETTINGS = {
     "jobs": {
