@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.why import COUNTED, Facts, why_waiting
+from shared.waiting import COUNTED, Facts, why_waiting
 
 pytestmark = pytest.mark.unit
 
