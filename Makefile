@@ -41,7 +41,11 @@ faults: $(VENV)/installed-test ## every fault case, also those that take minutes
 mutants: $(VENV)/installed-test ## remove each guard in turn and see its test fail
 	$(BIN)/python -m tests.mutants.run $(ARGS)
 
-bench: $(VENV)/installed-test ## first figures: throughput, enqueue rate, pick-up latency, 200 streams
+$(VENV)/installed-bench: $(VENV)/installed-test
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
+	touch $@
+
+bench: $(VENV)/installed-bench ## how fast it is, beside its peers and pgbench; ARGS="--case noop --quick"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove the virtual environment and what the demo wrote
