@@ -4,23 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
 
 from bookbot_web.api import router
 from bookbot_web.auth import check_token_setting
 from bookbot_web.database import Database
 from bookbot_web.health import router as health_router
 from bookbot_web.middleware import BodyLimit, SecurityHeaders
+from bookbot_web.pages import router as pages_router
 from bookbot_web.problems import install_problem_handlers
+from bookbot_web.rendering import STATIC
 from shared.settings import Settings, load_settings
 from shared.version import __version__
-
-FRONT_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>BookBot jobs</title></head>
-<body><h1>BookBot jobs</h1>
-<p>This is the API of BookBot's background jobs. Its description is <a href="/openapi.json">openapi.json</a>;
-<a href="/api/health">its health</a> says whether the database answers.</p></body></html>
-"""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -43,10 +38,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_problem_handlers(app)
     app.include_router(health_router, prefix="/api")
     app.include_router(router, prefix="/api")
-    app.get("/", include_in_schema=False, response_class=HTMLResponse)(front_page)
+    app.include_router(pages_router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
-
-
-def front_page() -> str:
-    """What a person sees who opens the address in a browser."""
-    return FRONT_PAGE

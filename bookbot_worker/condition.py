@@ -22,6 +22,7 @@ class Condition:
 
     def __init__(self, lease: Lease, wake: Callable[[], None], stuck_after: float) -> None:
         self.wake = wake
+        self.wants_pause = False
         self.is_paused = False
         self.is_draining = False
         self.outage: str | None = None
@@ -39,6 +40,20 @@ class Condition:
         if self.is_draining:
             return "draining"
         return "paused" if self.is_paused else "running"
+
+    def heeds_pause(self) -> bool:
+        """Pause or go on, as was asked since the last turn; whether that changed anything.
+
+        Said by the loop and not by who asks: a claim that was under way then is over now.
+        """
+        if self.is_paused == self.wants_pause:
+            return False
+        self.is_paused = self.wants_pause
+        if self.is_paused:
+            log.info("worker.paused")
+        else:
+            log.info("worker.resumed")
+        return True
 
     def turn_begins(self) -> None:
         """The loop does something from now on."""

@@ -63,7 +63,6 @@ class JobProcessor(InBackground):
         self._claims = ClaimPace(time.monotonic)
         self._looks_for_cancels = Pace(self.settings.poll_seconds, time.monotonic)
         self._until_empty = UntilEmpty()
-        self._wants_pause = False
 
     def register(self, name: str, job_class: type[BaseJob]) -> None:
         """Run jobs of type `name` with `job_class`. Raises ConfigurationError where the two do not fit."""
@@ -76,7 +75,7 @@ class JobProcessor(InBackground):
 
     def toggle_pause(self) -> None:
         """From the loop's next turn on claim nothing more, or claim again. Running jobs go on. Safe from any thread."""
-        self._wants_pause = not self._wants_pause
+        self.condition.wants_pause = not self.condition.wants_pause
         self.wakeup.wake()
 
     # The daemon in three verbs
@@ -102,7 +101,8 @@ class JobProcessor(InBackground):
     def cycle(self) -> float:
         """One turn: heed the beat, settle what has finished and fill the free slots. Returns the seconds to wait."""
         self.condition.turn_begins()
-        self._heed_pause()
+        if self.condition.heeds_pause():
+            self.parts.heartbeat.nudge()
         try:
             has_heard = self._heed_beat()
             self._pass_on_cancels()
@@ -151,13 +151,6 @@ class JobProcessor(InBackground):
         return outcome
 
     # The steps of the loop
-
-    def _heed_pause(self) -> None:
-        """Said here and not by who asks: a claim that was under way then is over now."""
-        if self.condition.is_paused != self._wants_pause:
-            self.condition.is_paused = self._wants_pause
-            log.info("worker.paused" if self._wants_pause else "worker.resumed")
-            self.parts.heartbeat.nudge()
 
     def _settle(self) -> bool:
         return self._at_work.settle_finished(self.parts.engine, self.parts.log_writer)

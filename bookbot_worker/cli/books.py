@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bookbot_worker.cli.book_files import backup, restore
 from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.inputs import read_text
 from bookbot_worker.cli.llm_text import spent
@@ -83,3 +84,7 @@ def show(book_id: str, as_json: bool) -> None:
         for scene in chapter["scenes"]:
             title = one_line(scene["props"].get("title", ""))
             click.echo(f"  {scene['chunk_id']}  {scene['state']:<8} {scene['word_count']:>6} words  {title}".rstrip())
+
+
+books.add_command(backup)
+books.add_command(restore)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from shared.database import default_engine, read_only
+from shared.database import default_engine, is_postgresql, read_only
 from shared.views import check_ready
 
 
@@ -17,6 +17,15 @@ from shared.views import check_ready
 def reading(engine: Engine | None = None) -> Iterator[Session]:
     """A session that only reads, on `engine` or else on the settings' checked one. Raises SchemaMismatch."""
     with Session(read_only(engine or checked_engine())) as session:
+        yield session
+
+
+@contextmanager
+def one_moment(engine: Engine) -> Iterator[Session]:
+    """A session that reads everything as it was at its first statement, however long it takes."""
+    if is_postgresql(engine):  # SQLite's readers see one moment anyway
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with Session(read_only(engine)) as session:
         yield session
 
 

@@ -1,14 +1,18 @@
-"""`db upgrade` and `db check`: the schema of the database the settings name."""
+"""`db upgrade`, `db check`, `db copy`: the schema and the data of the database the settings name."""
 
 import math
 
 import click
 
-from bookbot_worker.cli.database import checked_engine
-from bookbot_worker.cli.output import one_line
+from bookbot_worker.cli.database import checked_engine, one_moment, writing
+from bookbot_worker.cli.options import JSON_OPTION, option
+from bookbot_worker.cli.output import one_line, print_json
+from bookbot_worker.moving.copying import copy
 from shared import schema
 from shared.database import make_engine
+from shared.errors import ConfigurationError, InvalidInput
 from shared.settings import load_settings
+from shared.views import check_ready
 
 
 @click.group()
@@ -33,3 +37,41 @@ def check() -> None:
     """Exit 0 if the schema is the one this version needs, 78 if not."""
     engine = checked_engine()
     click.echo(one_line(schema.current(engine)))
+
+
+@db.command("copy")
+@option(
+    "--from",
+    "source_url",
+    envvar="BOOKBOT_COPY_FROM",
+    show_envvar=True,
+    required=True,
+    metavar="URL",
+    help="The database to read; DATABASE_URL names the empty one to fill.",
+)
+@JSON_OPTION
+def copy_(source_url: str, as_json: bool) -> None:
+    """Copy another database into this empty one, all of it or nothing: say, from SQLite to PostgreSQL.
+
+    Stop the workers of the other one first. It is only read. Example:
+
+    DATABASE_URL=postgresql://host/bookbot bookbot-worker db copy --from sqlite:///bookbot.db
+    """
+    try:
+        source = make_engine(load_settings(database_url=source_url), io_limit=math.inf)
+    except ConfigurationError as error:
+        raise InvalidInput("from", str(error).removeprefix("DATABASE_URL: ")) from None
+    target = make_engine(load_settings(), io_limit=math.inf)
+    try:
+        for engine in (source, target):
+            check_ready(engine)
+        with one_moment(source) as reader, writing(target) as writer:
+            counts = copy(reader.connection(), writer.connection())
+    finally:
+        source.dispose()
+        target.dispose()
+    if as_json:
+        print_json(counts)
+        return
+    for table, count in counts.items():
+        click.echo(f"{table:<18} {count:>9}")

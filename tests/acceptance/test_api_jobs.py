@@ -162,7 +162,7 @@ def test_a_file_is_only_ever_a_download_whatever_its_name(client: TestClient, se
 
 def test_health_and_the_front_page_and_the_document_are_served(client: TestClient) -> None:
     assert client.get("/api/health").json()["status"] == "ok"
-    assert "/openapi.json" in client.get("/").text
+    assert "<h1>Overview</h1>" in client.get("/").text
     document = client.get("/openapi.json").json()
     body = document["paths"]["/api/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == ["job_type"]
