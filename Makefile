@@ -44,7 +44,11 @@ systemd: $(VENV)/installed-test ## boot a real systemd and try the units in it; 
 mutants: $(VENV)/installed-test ## remove each guard in turn and see its test fail
 	$(BIN)/python -m tests.mutants.run $(ARGS)
 
-bench: $(VENV)/installed-test ## first figures: throughput, enqueue rate, pick-up latency, 200 streams
+$(VENV)/installed-bench: $(VENV)/installed-test
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
+	touch $@
+
+bench: $(VENV)/installed-bench ## how fast it is, beside its peers and pgbench; ARGS="--case noop --quick"
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # The tool has an environment of its own: what it brings is no part of what it lists.

@@ -1,5 +1,5 @@
-"""First figures of the engine, on a PostgreSQL with durable defaults and on SQLite with synchronous=FULL.
+"""How fast the queue is, beside its peers and beside what the machine can do at all: docs/performance.md.
 
-`python -m benchmarks` prints a table (with --json, a document). Absolute figures depend on the machine and on
-what else it does; compare runs of one machine only.
+`python -m benchmarks` runs every case and prints medians and ratios. Only figures of one run can be compared: absolute
+ones depend on the machine, and on what else it does.
 """
