@@ -40,9 +40,9 @@ def streams(engine: Engine, settings: Settings, count: int) -> Figures:
         job_ids = _enqueue(engine, count)
         with _sessions(engine) as sessions, _worker(settings, url, count, Path(folder) / "log") as worker:
             _until(lambda: _count(record, "request") == count)
-            cpu, began = _cpu_seconds(worker.pid), time.monotonic()
+            cpu, began = cpu_seconds(worker.pid), time.monotonic()
             threading.Event().wait(STEADY_SECONDS)
-            cpu, took = _cpu_seconds(worker.pid) - cpu, time.monotonic() - began
+            cpu, took = cpu_seconds(worker.pid) - cpu, time.monotonic() - began
             assert _count(record, "answered") == 0, "an answer was over too soon to be called off"
             with Session(engine) as session:
                 for job_id in job_ids:
@@ -54,7 +54,7 @@ def streams(engine: Engine, settings: Settings, count: int) -> Figures:
             _until(lambda: _cancelled(engine, job_ids) == count)
             settled = time.monotonic() - began
             figures = {
-                f"{count} streams RSS MB": _most_memory(worker.pid) / 1e6,
+                f"{count} streams RSS MB": most_memory(worker.pid) / 1e6,
                 f"{count} streams CPU %": cpu / took * 100,
                 f"{count} streams closed s": closed,
                 f"{count} streams settled s": settled,
@@ -144,13 +144,13 @@ def _sessions(engine: Engine) -> Iterator[list[float]]:
             watcher.join()
 
 
-def _most_memory(pid: int) -> int:
+def most_memory(pid: int) -> int:
     """The largest resident set so far, in bytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,5 +1,6 @@
 """What the pages' own forms send: small, read once, each value a text. Files are for the routes that take them."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, HTTPException, Request
@@ -8,12 +9,13 @@ from starlette.datastructures import FormData
 FORM_KINDS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-async def _read_form(request: Request) -> FormData:
+async def _read_form(request: Request) -> AsyncIterator[FormData]:
     """The fields, bounded by the middleware. Raises HTTPException 415 for what no form sends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind and kind not in FORM_KINDS:
         raise HTTPException(415, "send the form as application/x-www-form-urlencoded")
-    return await request.form(max_files=4, max_fields=500)
+    async with request.form(max_files=4, max_fields=500) as form:  # its files are closed with the request
+        yield form
 
 
 Form = Annotated[FormData, Depends(_read_form)]

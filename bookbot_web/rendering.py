@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from bookbot_web import wording
+from bookbot_web.cookies import session_of
 from bookbot_web.flash import forget, said_to
 from shared.version import __version__
 
@@ -56,7 +57,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"url": _url, "asset": _asset, "may_write": _may_write, "version": __version__}
-    environment.globals["with_job_links"] = _with_job_links
+    environment.globals |= {"with_job_links": _with_job_links, "has_session": _has_session}
     environment.filters |= wording.FILTERS
     return environment
 
@@ -81,6 +82,12 @@ def _with_job_links(context: Context, text: str) -> Markup:
 def _may_write(context: Context) -> bool:
     """Whether who looks may also act; pages leave actions out where not. The routes check it all the same."""
     return bool(getattr(context["request"].state, "may_write", True))
+
+
+@pass_context
+def _has_session(context: Context) -> bool:
+    """Whether who looks has signed in, and so can sign out."""
+    return session_of(context["request"]) is not None
 
 
 @pass_context

@@ -22,7 +22,8 @@ from shared.views.watching import Position, lines_after, place_of
 
 BEAT_SECONDS = 15.0
 PAGE = 500
-"""Lines read at once while a viewer catches up."""
+PAGE_BYTES = 128 * 1024
+"""Lines read at once while a viewer catches up: so many, or about so much. Who does not read holds one page."""
 
 READERS = 8
 """So many viewers catch up at the same time; the others wait, so that pages are not kept from the database."""
@@ -64,11 +65,11 @@ class Feeds:
 
     async def _pages(self, mailbox: Mailbox, job_id: str, place: Position) -> AsyncIterator[tuple[bytes, Position]]:
         """The log from `place` to its end, however long the database is away meanwhile."""
-        is_away = False
+        is_away, limit = False, PAGE // 10
         while not mailbox.is_closed:
             try:
                 async with self._readers:
-                    lines = await to_thread.run_sync(self._read, job_id, place, abandon_on_cancel=True)
+                    lines = await to_thread.run_sync(self._read, job_id, place, limit, abandon_on_cancel=True)
             except SQLAlchemyError:
                 if not is_away:
                     is_away = True
@@ -78,15 +79,18 @@ class Feeds:
             if is_away:
                 is_away = False
                 yield trouble(None), place
-            if lines:
-                place = place_of(lines[-1])
-                yield log_event(lines), place
-            if len(lines) < PAGE:
+            if not lines:
+                return
+            told, place, is_last = log_event(lines), place_of(lines[-1]), len(lines) < limit
+            limit = max(1, min(PAGE, PAGE_BYTES * len(lines) // len(told)))
+            del lines
+            yield told, place
+            if is_last:
                 return
 
-    def _read(self, job_id: str, place: Position) -> list[dict[str, Any]]:
+    def _read(self, job_id: str, place: Position, limit: int) -> list[dict[str, Any]]:
         with self._database.reading() as session:
-            return lines_after(session, job_id, place, limit=PAGE)
+            return lines_after(session, job_id, place, limit=limit)
 
 
 async def _letters(mailbox: Mailbox) -> AsyncIterator[Sequence[Item]]:

@@ -11,7 +11,7 @@ from shared.states import JobState
 from shared.views.signatures import signature
 from shared.views.watching import lines_of_jobs, live_texts, states_of_jobs
 
-LINES = 500
+LINES = 200
 """Lines of one job that are read at once; where there are more, the next look follows without a pause."""
 
 OTHERS_SECONDS = 10.0

@@ -20,7 +20,10 @@ ABORT = "bookbot.abort"
 """In the scope's extensions: breaks the connection off."""
 
 SEND_SECONDS = 15.0
-RETRY_AFTER_SECONDS = 5
+PIECE_BYTES = 64 * 1024
+"""Handed over at once: what a server keeps for a client who does not read is about as much again."""
+
+RETRY_AFTER = "5"
 
 Feed = Callable[[Mailbox], AsyncIterator[bytes]]
 
@@ -41,7 +44,7 @@ class EventStream(Response):
         """Send until the feed ends or the client is gone."""
         mailbox = self._hub.open()
         if mailbox is None:
-            answer = problem(503, "too many streams are open; try again later", {"Retry-After": RETRY_AFTER_SECONDS})
+            answer = problem(503, "too many streams are open; try again later", {"Retry-After": RETRY_AFTER})
             await answer(scope, receive, send)
             return
         sending = asyncio.ensure_future(self._send(mailbox, send))
@@ -64,13 +67,13 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async with aclosing(self._feed(mailbox)) as feed:  # type: ignore[type-var] # an async generator
             async for data in feed:
-                if not data:
-                    continue
-                try:
-                    async with asyncio.timeout(SEND_SECONDS):
-                        await send({"type": "http.response.body", "body": data, "more_body": True})
-                except TimeoutError:
-                    return False
+                for start in range(0, len(data), PIECE_BYTES):
+                    piece = data[start : start + PIECE_BYTES]
+                    try:
+                        async with asyncio.timeout(SEND_SECONDS):
+                            await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    except TimeoutError:
+                        return False
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return True
 

@@ -11,6 +11,8 @@ from bookbot_web.live.response import EventStream
 from bookbot_web.live.service import Live
 from shared.errors import InvalidInput, NotFound
 from shared.ids import check_id
+from shared.models import Job
+from shared.views import find_id
 from shared.views.signatures import TOPICS
 from shared.views.watching import last_position
 
@@ -41,6 +43,7 @@ def job_events(
     except InvalidInput:
         raise NotFound("job", job_id) from None
     with db.reading() as session:
+        known = find_id(session, Job.job_id, "job", known)
         last = last_position(session, known)
     # A place beyond the end (of another job, of lines a failover has lost) would hide lines from everybody.
     place = min(given, last)

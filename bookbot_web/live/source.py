@@ -5,11 +5,14 @@ change counter, which moves whenever another connection commits. Neither tells o
 sent for a log line), so the tail also looks by itself.
 """
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from shared.database import JOBS_CHANNEL, is_postgresql, make_engine, read_only
@@ -74,8 +77,9 @@ class Source:
         """Let go of the connection, whatever its state."""
         connection, self._connection, self._listens = self._connection, None, False
         if connection is not None:
-            connection.invalidate()
-            connection.close()
+            with contextlib.suppress(SQLAlchemyError, psycopg.Error):
+                connection.invalidate()
+                connection.close()
         self._engine.dispose()
 
     @property

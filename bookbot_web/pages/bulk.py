@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bookbot_web.database import Db
 from bookbot_web.flash import redirect
-from bookbot_web.forms import Form
+from bookbot_web.forms import Form, text_of
 from bookbot_web.pages.filters import Filters, read_filters
 from bookbot_web.rendering import render
 from bookbot_web.wording import number
@@ -51,8 +51,8 @@ class Deed:
         return self.states == ACTIVE
 
 
-_UNDONE = TERMINAL - {JobState.COMPLETED}
-"""What "all that match" runs again; what is completed only where the filter asks for it by name."""
+_WRONG = frozenset({JobState.FAILED, JobState.ERROR})
+"""What "all that match" runs again; what is completed or cancelled only where the filter asks for it by name."""
 
 DEEDS = {
     deed.name: deed
@@ -86,7 +86,8 @@ def confirm(
         jobs = jobs_by_id(session, fitting[:SHOWN])
     return render(
         request, "bulk.html", here="jobs", deed=deed, filters=filters, jobs=jobs, count=len(fitting), most=MOST,
-        chosen=[] if deed.is_about_all else fitting, left_out=0 if deed.is_about_all else len(chosen) - len(fitting),
+        newest=max(fitting, default=""), chosen=[] if deed.is_about_all else fitting,
+        left_out=0 if deed.is_about_all else len(chosen) - len(fitting),
     )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def act(request: Request, form: Form, db: Db) -> Response:
     filters = Filters(**{name: str(form.get(name, "")) for name in Filters.__slots__})
     named = [str(given) for given in form.getlist("job_id")][:NAMED]
     with db.reading() as session:
-        job_ids = _fitting(session, deed, filters, named)
+        job_ids = _fitting(session, deed, filters, named, text_of(form, "newest"))
     done = 0
     for portion in batches(job_ids):
         with db.writing() as session:
@@ -109,15 +110,17 @@ def act(request: Request, form: Form, db: Db) -> Response:
     return redirect(request, f"/jobs?{filters.query()}", said=said)
 
 
-def _fitting(session: Session, deed: Deed, filters: Filters, named: Sequence[str]) -> list[str]:
-    """Of the jobs named, or of all that match: those in a state for it."""
+def _fitting(
+    session: Session, deed: Deed, filters: Filters, named: Sequence[str], newest: str | None = None
+) -> list[str]:
+    """Of the jobs named, or of all that match and are not younger than `newest`: those in a state for it."""
     if not deed.is_about_all:
         return [job["job_id"] for job in jobs_by_id(session, named) if job["state"] in deed.states]
     given = filters.given()
-    states = {known_state(given["state"])} & deed.states if "state" in given else deed.states & (ACTIVE | _UNDONE)
+    states = {known_state(given["state"])} & deed.states if "state" in given else deed.states & (ACTIVE | _WRONG)
     found: list[str] = []
     for state in sorted(states):
-        found += matching_ids(session, given | {"state": state}, limit=MOST - len(found))
+        found += matching_ids(session, given | {"state": state}, newest=newest, limit=MOST - len(found))
     return found
 
 

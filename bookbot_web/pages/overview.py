@@ -28,8 +28,13 @@ def overview(request: Request, db: Db, window: Literal["hour", "day"] = "hour") 
         return render(
             request, "overview.html", here="overview", cursor=cursor, window=window, counted=COUNTED,
             counts=count_active(session), ended=ended, throughput=_throughput(ended), waits=_waits(ended),
-            workers=list_workers(session), cost=cost_of_day(session), attention=needs_attention(session),
+            workers=_not_stopped(list_workers(session)), cost=cost_of_day(session), attention=needs_attention(session),
         )  # fmt: skip
+
+
+def _not_stopped(workers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that live, and those of whom nothing was heard any more; who has said goodbye is on the workers' page."""
+    return [worker for worker in workers if worker["state"] != "stopped"]
 
 
 def _throughput(ended: dict[str, Any]) -> dict[str, Any]:

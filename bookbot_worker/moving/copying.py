@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Table, func, insert, select
 
 from shared.clock import db_now
 from shared.errors import Conflict
-from shared.models import Base, SchemaInfo, Worker
+from shared.models import Base, JobLiveText, SchemaInfo, Worker
 
-LEFT_BEHIND = frozenset({SchemaInfo.__tablename__, Worker.__tablename__})
-"""What the target has of its own."""
+LEFT_BEHIND = frozenset({SchemaInfo.__tablename__, Worker.__tablename__, JobLiveText.__tablename__})
+"""What the target has of its own, and what lives no longer than a run."""
 
 BATCH = 500
 FILES_BATCH = 4

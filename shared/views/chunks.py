@@ -51,7 +51,7 @@ def list_versions(
     )
     if before is not None:
         query = query.where(Chunk.version < before)
-    return [dict(row) for row in session.execute(query).mappings()]
+    return [_with_mode(dict(row)) for row in session.execute(query).mappings()]
 
 
 def list_texts(session: Session, book_id: str) -> list[dict[str, Any]]:
@@ -105,4 +105,9 @@ def chunk_jobs(session: Session, chunk: dict[str, Any], *, limit: int = 5) -> li
         .subquery()
     )
     query = select(recent).where(recent.c.chunk_id == chunk["chunk_id"]).order_by(recent.c.job_id.desc()).limit(limit)
-    return [dict(row) for row in session.execute(query).mappings()]
+    return [_with_mode(dict(row)) for row in session.execute(query).mappings()]
+
+
+def _with_mode(row: dict[str, Any]) -> dict[str, Any]:
+    """A scene's job whose props name no mode writes."""
+    return row if row["mode"] or row["job_type"] != "generate_chunk" else row | {"mode": "write"}

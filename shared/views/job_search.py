@@ -61,9 +61,21 @@ def newer_jobs(session: Session, filters: Mapping[str, str], *, after: str, most
     return len(_page(session, [*first, Job.job_id > check_id("after", after)], rest, most, SCANNED).jobs)
 
 
-def matching_ids(session: Session, filters: Mapping[str, str], *, limit: int, scanned: int = 10 * SCANNED) -> list[str]:
-    """The ids of the newest jobs that fit, at most `limit`, of the `scanned` newest that an index finds."""
+def matching_ids(
+    session: Session,
+    filters: Mapping[str, str],
+    *,
+    limit: int,
+    newest: str | None = None,
+    scanned: int = 10 * SCANNED,
+) -> list[str]:
+    """The ids of the newest jobs that fit, at most `limit`, of the `scanned` newest that an index finds.
+
+    `newest`: none that is younger than this job, so that what was counted is what is changed. Raises InvalidInput.
+    """
     first, rest = _tests(filters)
+    if newest is not None:
+        first.append(Job.job_id <= check_id("newest", newest))
     seen = select(Job).where(*first).order_by(Job.job_id.desc()).limit(scanned).subquery("seen")
     query = select(seen.c.job_id).where(*(_on(test, seen) for test in rest)).order_by(seen.c.job_id.desc())
     return list(session.scalars(query.limit(limit)))

@@ -87,7 +87,7 @@ def _job_times(session: Session, ids: list[str]) -> dict[str | None, datetime]:
         .join(Job, Job.job_id == latest)
         .where(Book.book_id.in_(ids))
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _running(session: Session, ids: list[str]) -> dict[str, list[dict[str, Any]]]:

@@ -80,6 +80,15 @@ def test_what_is_completed_is_run_again_where_the_filter_names_it(client: TestCl
     assert asked(session, Job.retry_requested_at) == {completed}
 
 
+def test_what_was_enqueued_after_the_question_is_left_alone(client: TestClient, session: Session) -> None:
+    first = add(session)
+    page = client.get("/jobs/bulk?action=cancel-all").text
+    [newest] = re.findall(r'name="newest" value="([^"]+)"', page)
+    add(session)
+    client.post("/jobs/bulk", data={"action": "cancel-all", "newest": newest})
+    assert asked(session, Job.cancel_requested_at) == {first}
+
+
 def test_hundreds_are_called_off_in_portions(client: TestClient, session: Session) -> None:
     added = {create_job(job_type="demo", session=session, queue="slow").job_id for _ in range(1203)}
     session.commit()
@@ -94,7 +103,7 @@ def test_hundreds_are_called_off_in_portions(client: TestClient, session: Sessio
     [
         ("action=cancel-selected", "No job was selected"),
         ("action=cancel-all&state=completed", "None of the jobs that match waits or runs"),
-        ("action=retry-all&state=waiting", "None of the jobs that match has ended"),
+        ("action=retry-all&state=waiting", "None of the jobs that match has failed"),
     ],
 )
 def test_where_there_is_nothing_to_do_there_is_no_button(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
@@ -225,3 +226,17 @@ def test_hostile_texts_are_shown_as_they_are(client: TestClient, session: Sessio
         assert "<script>alert" not in page, address
         assert "<img" not in page, address
         assert "49" not in re.findall(r"onerror=alert\(1\)[^{]{0,20}\s(\S+)", page), address
+
+
+def test_who_may_only_look_is_offered_no_action(settings: Settings, session: Session) -> None:
+    job_id = add(session)
+    tokens = {"web_token": SecretStr("w" * 32), "web_read_token": SecretStr("r" * 32)}
+    app = create_app(as_web(settings).model_copy(update=tokens))
+    with TestClient(app, base_url="http://127.0.0.1:8000", follow_redirects=False) as client:
+        for token, is_offered in (("w", True), ("r", False)):
+            bearer = {"Authorization": f"Bearer {token * 32}"}
+            for address in ("/jobs", f"/jobs/{job_id}"):
+                page = client.get(address, headers=bearer)
+                assert page.status_code == 200
+                assert ("Cancel" in page.text) is is_offered, address
+        assert client.post(f"/jobs/{job_id}/cancel", headers=bearer).status_code == 403

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from shared.enqueue import create_job
 from shared.ids import new_id
-from shared.models import Book, Job, JobLog, LlmCall, OutputFile, Queue, Worker
-from tests.support.browser import accessibility_faults
+from shared.models import Book, Chunk, Job, JobLog, LlmCall, OutputFile, Queue, Worker
+from tests.support.browser import Web, accessibility_faults
 
 pytestmark = pytest.mark.acceptance
 
@@ -81,8 +81,17 @@ def addresses(session: Session) -> dict[str, str]:
     )  # fmt: skip
     session.add_all([call, file])
     session.commit()
+    scene = Chunk(
+        chunk_id=new_id(), book_id=book.book_id, type="scene", text=f"She *waits* {LONG}.", chapter=1, position=1
+    )
+    session.add(scene)
+    session.commit()
     return {
-        **{path: path for path in PAGES if path.startswith("/")},
+        **{path: path for path in PAGES},
+        "book": f"/books/{book.book_id}",
+        "start": f"/books/{book.book_id}/start/generate_book",
+        "scene": f"/chunks/{scene.chunk_id}",
+        "bulk": "/jobs/bulk?action=cancel-all",
         "job": f"/jobs/{job}",
         "failed": f"/jobs/{failed}",
         "running": f"/jobs/{running}",
@@ -179,3 +188,20 @@ def test_selected_rows_are_counted_and_all_can_be_chosen_at_once(page: Page, add
     expect(page.locator("#selected")).to_have_text("3 selected")
     page.locator("#select-all").click()
     expect(page.locator("#selected")).to_have_text(f"{boxes.count()} selected")
+
+
+def test_without_scripts_a_job_is_found_called_off_and_said_to_be(
+    browser: Browser, web: Web, session: Session, addresses: dict[str, str]
+) -> None:
+    context = browser.new_context(base_url=web.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(addresses["/jobs"])
+    page.get_by_label("Type").select_option("demo")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="waiting").first.click()
+    page.locator("[data-row]").first.click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("status").first).to_contain_text("being called off")
+    expect(page.get_by_role("button", name="Cancelling")).to_be_disabled()
+    context.close()
+    assert session.query(Job).filter(Job.cancel_requested_at.is_not(None)).count() == 1
