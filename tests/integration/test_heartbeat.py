@@ -17,7 +17,6 @@ from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.claim import claim
 from bookbot_worker.queue.workers import beat, close_worker, describe_worker
-from shared import schema
 from shared.clock import db_now
 from shared.control import cancel_job
 from shared.database import make_engine
