@@ -9,6 +9,8 @@ RESCUE = f"{INTEGRATION}test_rescue.py::"
 
 
 STATES = "bookbot_worker/queue/final_state.py"
+UNIT = "bookbot_worker/unit_of_work.py"
+RULE = "bookbot_worker/golden_rule.py"
 SETTLE = "bookbot_worker/queue/settle.py"
 GROUP = "bookbot_worker/queue/group.py"
 
@@ -149,5 +151,17 @@ SETTLING: tuple[Guard, ...] = (
             ".where(Job.job_id.in_(missing)).order_by(Job.job_id)",
             ".where(Job.job_id.in_(missing)).order_by(Job.job_id.desc())",
         ),
+    ),
+    guard(
+        "settle-asks-what-was-written",
+        "a statement may have gone past the session: the job would complete without what it wrote",
+        f"{INTEGRATION}test_only_reading.py::test_what_was_written_past_the_session_is_committed_with_the_job",
+        (UNIT, "            return self._has_sent_writes(session)\n", "            return False\n"),
+    ),
+    guard(
+        "sqlite-counts-changes",
+        "to begin again as a writer drops what was written past the session",
+        f"{INTEGRATION}test_only_reading.py::test_what_was_written_past_the_session_is_committed_with_the_job",
+        (RULE, '"sqlite" and _changes(connection) == self._changes_before:', '"sqlite":'),
     ),
 )
