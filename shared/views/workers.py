@@ -26,6 +26,7 @@ _COLUMNS = (
     Worker.heartbeat_at,
     Worker.lease_until,
     Worker.trouble,
+    Worker.requested_state,
 )
 _JOB_COLUMNS = (Job.job_id, Job.job_type, Job.book_id, Job.started_at, Job.progress, Job.progress_message)
 
