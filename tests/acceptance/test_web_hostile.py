@@ -1,4 +1,4 @@
-"""Hostile text in every value that comes from outside: JSON gives it back as it is, pages and errors show it escaped."""
+"""Hostile text in every value from outside: JSON gives it back as it is, pages and errors show it escaped."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
 
 def store(session: Session, text: str) -> tuple[str, str]:
-    """A book, a scene, an ended job with a log, and a worker, with the text wherever text can be; ids of job and book."""
+    """A book, a scene, an ended job with a log and a worker, all of that text; the ids of job and book."""
     book, job, chunk = new_id(), new_id(), new_id()
     session.add(Book(book_id=book, title=text, props={"author": text}))
     session.flush()
@@ -60,7 +60,7 @@ def store(session: Session, text: str) -> tuple[str, str]:
             completed_at=datetime.now(UTC),
             attempt=1,
             log_count=1,
-        )  # fmt: skip
+        )
     )
     session.add(
         JobLog(
@@ -72,7 +72,7 @@ def store(session: Session, text: str) -> tuple[str, str]:
             message=text,
             props={text: text},
             created_at=datetime.now(UTC),
-        )  # fmt: skip
+        )
     )
     session.add(
         Worker(
@@ -86,7 +86,7 @@ def store(session: Session, text: str) -> tuple[str, str]:
             concurrency=1,
             trouble=text,
             lease_until=datetime(2999, 1, 1, tzinfo=UTC),
-        )  # fmt: skip
+        )
     )
     session.commit()
     return job, book
