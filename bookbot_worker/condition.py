@@ -22,6 +22,7 @@ class Condition:
         self.wants_pause = False
         self.is_paused = False
         self.is_draining = False
+        self._request: str | None = None
         self.outage: str | None = None
         self.slots = 0
         self.busy = 0
@@ -51,6 +52,16 @@ class Condition:
         else:
             log.info("worker.resumed")
         return True
+
+    def heeds_request(self, requested: str | None) -> bool:
+        """Hear what somebody asks this worker to be, once each time that changes; whether it is to drain."""
+        if requested == self._request:
+            return False
+        self._request = requested
+        if requested in ("paused", "running"):
+            self.wants_pause = requested == "paused"
+        log.info("worker.asked", state=requested)
+        return requested == "draining"
 
     def turn_begins(self) -> None:
         """The loop does something from now on."""

@@ -13,6 +13,7 @@ from bookbot_worker.jobs.demo import DemoJob
 from bookbot_worker.jobs.export_book import ExportBookJob
 from bookbot_worker.jobs.generate_book import GenerateBookJob
 from bookbot_worker.jobs.generate_chunk import GenerateChunkJob
+from bookbot_worker.jobs.prune import PruneJob
 from bookbot_worker.last_resort import LastResort
 from bookbot_worker.llm.choose import author_for
 from bookbot_worker.processor import JobProcessor
@@ -33,6 +34,7 @@ def build_processor(settings: Settings | None = None) -> JobProcessor:
     settings = settings or load_settings()
     processor = JobProcessor(settings, llm=author_for(settings))
     processor.register("demo", DemoJob)
+    processor.register("prune", PruneJob)
     processor.register("create_foundation", CreateFoundationJob)
     processor.register("generate_chunk", GenerateChunkJob)
     processor.register("generate_book", GenerateBookJob)

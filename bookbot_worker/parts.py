@@ -17,7 +17,9 @@ from bookbot_worker.lease import Lease
 from bookbot_worker.maintenance.heartbeat import Heartbeat
 from bookbot_worker.maintenance.requests import Requests
 from bookbot_worker.maintenance.rescuer import Rescuer
+from bookbot_worker.maintenance.scheduler import Scheduler
 from bookbot_worker.maintenance.supervisor import Supervisor
+from bookbot_worker.queue.ageing import Ageing
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.sessions import session_name
 from bookbot_worker.queue.workers import close_worker, describe_worker
@@ -30,6 +32,7 @@ from bookbot_worker.wakeup import ChangeHints, change_hints
 from shared import schema
 from shared.database import is_postgresql, make_engine
 from shared.ids import new_id
+from shared.job_types import catalogue
 from shared.settings import Settings
 
 JOB_CONNECTIONS = 4
@@ -70,6 +73,7 @@ class Parts:
         self._ledger_engine = make_engine(settings, application=name, pool_size=LEDGER_CONNECTIONS, spare=0)
         self.desk = None if llm is None else Desk(llm, self._ledger_engine, settings)
         self.claimant = Claimant(self.worker_id, tuple(registry), settings.queues, registry.timeouts())
+        self.ageing = Ageing()
         self.slots: Slots[Attempt] = Slots(settings.concurrency, work)
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
         self._beat_engine = _beat_engine(settings, name, lease)
@@ -79,6 +83,7 @@ class Parts:
             self.engine, self.worker_id, lease, settings.rescue_seconds, lambda: self.heartbeat.server_seconds
         )
         self.requests = Requests(self.engine)
+        self._scheduler = Scheduler(self.engine, [job_type.name for job_type in catalogue()])
         self._supervisor = Supervisor(at_work)
         self._health = (
             HealthServer(settings.health_port, condition.why_not_ready, condition.status)
@@ -103,6 +108,7 @@ class Parts:
         self.heartbeat.announce()
         self.rescuer.start()
         self.requests.start()
+        self._scheduler.start()
         self._supervisor.start()
         self.log_writer.start()
         return change_hints(self.engine)
@@ -112,6 +118,7 @@ class Parts:
         self.slots.close()
         self.rescuer.stop()
         self.requests.stop()
+        self._scheduler.stop()
         self._supervisor.stop()
         self.log_writer.stop()
         self.heartbeat.stop()

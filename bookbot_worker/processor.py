@@ -27,8 +27,8 @@ from bookbot_worker.outage import Outage
 from bookbot_worker.outcomes import Errored, Outcome, keeps_writes
 from bookbot_worker.overdue import must_recycle
 from bookbot_worker.parts import Parts
+from bookbot_worker.queue.ageing import claim_in_turn
 from bookbot_worker.queue.cancel import asked_to_stop
-from bookbot_worker.queue.claim import claim
 from bookbot_worker.queue.rescue import give_back_unknown
 from bookbot_worker.settling import settle_with_writes
 from bookbot_worker.until_empty import UntilEmpty
@@ -161,7 +161,8 @@ class JobProcessor(InBackground):
         free = self.parts.slots.size - len(self._at_work)
         if free <= 0 or self._must_end or self.condition.is_paused or not self.lease.is_trusted:
             return []
-        jobs = claim(self.parts.engine, self.parts.claimant, free, runs_a_suspect=self._at_work.runs_a_suspect)
+        engine, claimant, ageing = self.parts.engine, self.parts.claimant, self.parts.ageing
+        jobs = claim_in_turn(engine, claimant, free, ageing, runs_a_suspect=self._at_work.runs_a_suspect)
         if jobs:
             log.info("job.claimed", count=len(jobs))
         engine, watch, desk = self.parts.job_engine, self.parts.log_writer.watch, self.parts.desk
@@ -177,6 +178,8 @@ class JobProcessor(InBackground):
             log.warning("claim.in_doubt", jobs=returned)
         if beat.has_requests:
             self.parts.requests.look()
+        if self.condition.heeds_request(beat.requested_state) and not self.stop_requests:
+            self.request_stop()
         if schema.is_outdated(beat.oldest_worker):
             log.error("worker.outdated", needed=beat.oldest_worker)
             self._end_with(78)

@@ -4,6 +4,9 @@ A waiting job is cancelled at once. A running one is only asked to stop, because
 whoever locks the row first wins. What a job started (its children) is called off with it.
 """
 
+from collections.abc import Collection
+from typing import Any
+
 from sqlalchemy import Connection, case, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -25,27 +28,42 @@ def cancel_job(job_id: str, *, session: Session | None = None) -> JobState:
     job_id = check_id("job_id", job_id)
     with joined(session) as target:
         target.flush()
-        connection = target.connection()
-        states = lock_family(connection, job_id)
+        states = cancel_families(target.connection(), [job_id], also_ended=True)
+        if job_id not in states:
+            raise NotFound("job", job_id)
         state = states[job_id]
         if all(one.is_terminal for one in states.values()):
             raise Conflict(f"job {job_id} is already {state}; there is nothing to cancel")
-        family = [one for one, its_state in states.items() if one == job_id or not its_state.is_terminal]
-        connection.execute(
-            update(Job)
-            .where(Job.job_id.in_(family), Job.state == JobState.WAITING)
-            .values(state=JobState.CANCELLED, completed_at=db_now())
-        )
-        asked = connection.execute(
-            update(Job)
-            .where(Job.job_id.in_(family), Job.state == JobState.RUNNING)
-            .values(cancel_requested_at=func.coalesce(Job.cancel_requested_at, db_now()))
-        )
-        cancel_dependents(connection, family)
-        if asked.rowcount:
-            announce_jobs(connection)
         target.expire_all()
         return JobState.RUNNING if state is JobState.RUNNING else JobState.CANCELLED
+
+
+def cancel_families(
+    connection: Connection, job_ids: Collection[str], *, also_ended: bool = False
+) -> dict[str, JobState]:
+    """Call off these jobs and all that descends from them, as far as they have not ended; returns the states they had.
+
+    `also_ended`: what waits for one of `job_ids` is called off even if that one has ended, while what it started has
+    not. Does not commit. Where all have ended nothing is changed.
+    """
+    states = _lock_families(connection, job_ids)
+    if all(one.is_terminal for one in states.values()):
+        return states
+    family = [one for one, its_state in states.items() if not its_state.is_terminal or (also_ended and one in job_ids)]
+    connection.execute(
+        update(Job)
+        .where(Job.job_id.in_(family), Job.state == JobState.WAITING)
+        .values(state=JobState.CANCELLED, completed_at=db_now())
+    )
+    asked = connection.execute(
+        update(Job)
+        .where(Job.job_id.in_(family), Job.state == JobState.RUNNING)
+        .values(cancel_requested_at=func.coalesce(Job.cancel_requested_at, db_now()))
+    )
+    cancel_dependents(connection, family)
+    if asked.rowcount:
+        announce_jobs(connection)
+    return states
 
 
 def retry_job(job_id: str, *, fresh: bool = False, session: Session | None = None) -> Job:
@@ -64,28 +82,7 @@ def retry_job(job_id: str, *, fresh: bool = False, session: Session | None = Non
             raise Conflict(f"job {job_id} is {state}; only an ended job can be retried")
         try:
             connection.execute(
-                update(Job)
-                .where(Job.job_id == job_id, Job.state.in_(TERMINAL))
-                .values(
-                    state=JobState.WAITING,
-                    run_at=db_now(),
-                    started_at=None,
-                    completed_at=None,
-                    claim_id=None,
-                    deadline_at=None,
-                    cancel_requested_at=None,
-                    retry_requested_at=None,
-                    retry_fresh=False,
-                    llm_epoch=Job.llm_epoch + int(fresh),
-                    losses=0,
-                    interruptions=0,
-                    max_attempts=case((Job.max_attempts <= Job.attempt, Job.attempt + 1), else_=Job.max_attempts),
-                    progress=0,
-                    progress_message=None,
-                    result=None,
-                    error_message=None,
-                    error_trace=None,
-                )
+                update(Job).where(Job.job_id == job_id, Job.state.in_(TERMINAL)).values(**waiting_again(fresh))
             )
         except IntegrityError:
             raise Conflict(f"job {job_id} cannot be retried: another job with its unique key is active") from None
@@ -97,6 +94,30 @@ def retry_job(job_id: str, *, fresh: bool = False, session: Session | None = Non
         return job
 
 
+def waiting_again(fresh: bool = False) -> dict[str, Any]:
+    """The values of an ended job that is to run again."""
+    return {
+        "state": JobState.WAITING,
+        "run_at": db_now(),
+        "started_at": None,
+        "completed_at": None,
+        "claim_id": None,
+        "deadline_at": None,
+        "cancel_requested_at": None,
+        "retry_requested_at": None,
+        "retry_fresh": False,
+        "llm_epoch": Job.llm_epoch + int(fresh),
+        "losses": 0,
+        "interruptions": 0,
+        "max_attempts": case((Job.max_attempts <= Job.attempt, Job.attempt + 1), else_=Job.max_attempts),
+        "progress": 0,
+        "progress_message": None,
+        "result": None,
+        "error_message": None,
+        "error_trace": None,
+    }
+
+
 def lock_job(connection: Connection, job_id: str) -> JobState:
     """Lock the row and return its state. Raises NotFound."""
     state = connection.scalar(select(Job.state).where(Job.job_id == job_id).with_for_update())
@@ -106,25 +127,31 @@ def lock_job(connection: Connection, job_id: str) -> JobState:
 
 
 def lock_family(connection: Connection, job_id: str) -> dict[str, JobState]:
-    """Lock the job and all that descends from it, and return their states. Raises NotFound.
-
-    In job_id order, whoever is whose child, as a group is locked that is settled: any other could deadlock with it.
-    """
-    states: dict[str, JobState] = {}
-    while missing := _family(connection, job_id) - states.keys():  # again, for those born while we waited
-        rows = select(Job.job_id, Job.state).where(Job.job_id.in_(missing)).order_by(Job.job_id).with_for_update()
-        found = {row.job_id: JobState(row.state) for row in connection.execute(rows)}
-        states |= found
-        if not found:
-            break
+    """Lock the job and all that descends from it, and return their states. Raises NotFound."""
+    states = _lock_families(connection, [job_id])
     if job_id not in states:
         raise NotFound("job", job_id)
     return states
 
 
-def _family(connection: Connection, job_id: str) -> set[str]:
-    """The job's id and those of all that descend from it."""
-    family, generation = set[str](), {job_id}
+def _lock_families(connection: Connection, job_ids: Collection[str]) -> dict[str, JobState]:
+    """Lock the jobs and all that descends from them, and return their states.
+
+    In job_id order, whoever is whose child, as a group is locked that is settled: any other could deadlock with it.
+    """
+    states: dict[str, JobState] = {}
+    while missing := _families(connection, job_ids) - states.keys():  # again, for those born while we waited
+        rows = select(Job.job_id, Job.state).where(Job.job_id.in_(missing)).order_by(Job.job_id).with_for_update()
+        found = {row.job_id: JobState(row.state) for row in connection.execute(rows)}
+        states |= found
+        if not found:
+            break
+    return states
+
+
+def _families(connection: Connection, job_ids: Collection[str]) -> set[str]:
+    """The jobs' ids and those of all that descend from them."""
+    family, generation = set[str](), set(job_ids)
     while generation:
         family |= generation
         generation = set(connection.scalars(select(Job.job_id).where(Job.parent_job_id.in_(generation)))) - family

@@ -118,6 +118,11 @@ def create_jobs(new_jobs: Iterable[NewJob], *, session: Session | None = None) -
         return jobs
 
 
+def check_job(new: NewJob, session: Session) -> None:
+    """Raises what `create_job` would raise for it now; stores nothing."""
+    check_books(session, [_row(new)])
+
+
 def _row(new: NewJob) -> dict[str, Any]:
     """The column values of a new job, every one of them checked."""
     job_type = catalogue().get(new.job_type)

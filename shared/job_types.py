@@ -109,6 +109,14 @@ class GenerateBookProps(Props):
         return self
 
 
+class PruneProps(Props):
+    """For `prune`: forget jobs that ended so many days ago; `states`: only those in these, if any are named."""
+
+    older_than_days: float = Field(90, ge=0, le=36_500)
+    states: tuple[Literal["completed", "failed", "error", "cancelled"], ...] | None = None
+    batch: int = Field(1000, ge=1, le=10_000)
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often a job may be started, and how long to wait between: exponential with full jitter.
@@ -180,6 +188,9 @@ ASKS_AN_LLM = RetryPolicy(max_attempts=6, first_delay=timedelta(seconds=10), lon
 
 BUILT_IN = (
     JobType("demo", DemoProps, description="Logs, progresses and honours cancel: tries the system without a book."),
+    JobType(
+        "prune", PruneProps, description="Forgets jobs that ended long ago, with their logs; see docs/operations.md."
+    ),
     JobType(
         "create_foundation",
         CreateFoundationProps,

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from shared.clock import db_now
 from shared.errors import NotFound
-from shared.models import SUSPECT_AFTER, Book, Chunk, Job, JobDependency, Queue, Worker
+from shared.models import SUSPECT_AFTER, Book, Chunk, Job, JobDependency, JobTypeLimit, Queue, Worker
 from shared.states import ACTIVE, JobState, LockScope
 
 COUNTED = 1000
@@ -42,6 +42,8 @@ class Facts:
     is_queue_paused: bool = False
     queue_limit: int | None = None
     queue_running: int = 0
+    type_limit: int | None = None
+    type_running: int = 0
     blockers: tuple[tuple[str, str], ...] = ()
     book_locked_by: str | None = None
     chunk_locked_by: str | None = None
@@ -90,6 +92,8 @@ def why_waiting(facts: Facts) -> str:
         return f"the workers that could run it can do no work: {facts.trouble}"
     if facts.queue_limit is not None and facts.queue_running >= facts.queue_limit:
         return f"the queue {facts.queue!r} runs {facts.queue_running} jobs, its limit is {facts.queue_limit}"
+    if facts.type_limit is not None and facts.type_running >= facts.type_limit:
+        return f"{facts.type_running} jobs of type {facts.job_type!r} run, the limit is {facts.type_limit}"
     if facts.book_locked_by:
         return f"the book is locked by job {facts.book_locked_by}"
     if facts.chunk_locked_by:
@@ -119,6 +123,7 @@ def load_facts(session: Session, job_id: str) -> Facts:
     return Facts(
         **basic,
         **_queue(session, job),
+        **_type(session, job),
         **_locks(session, job),
         **_workers(session, job),
         postponed_because=job.progress_message,
@@ -139,6 +144,12 @@ def _queue(session: Session, job: Any) -> dict[str, Any]:
         "queue_limit": row.max_running,
         "queue_running": session.scalar(running) or 0,
     }
+
+
+def _type(session: Session, job: Any) -> dict[str, Any]:
+    most = session.scalar(select(JobTypeLimit.max_running).where(JobTypeLimit.job_type == job.job_type))
+    running = select(func.count()).where(Job.state == JobState.RUNNING, Job.job_type == job.job_type)
+    return {} if most is None else {"type_limit": most, "type_running": session.scalar(running) or 0}
 
 
 def _blockers(session: Session, job: Any) -> tuple[tuple[str, str], ...]:

@@ -5,6 +5,8 @@ from typing import Any
 import click
 from sqlalchemy import select
 
+from bookbot_worker.cli.bulk import change_matching, filter_options, filters_of
+from bookbot_worker.cli.confirming import DRY_RUN_OPTION, YES_OPTION
 from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.follow import logs, watch
 from bookbot_worker.cli.inputs import find_given, read_props
@@ -13,6 +15,7 @@ from bookbot_worker.cli.llm_text import print_calls
 from bookbot_worker.cli.options import JSON_OPTION, Instant, option
 from bookbot_worker.cli.output import one_line, print_json
 from bookbot_worker.cli.tables import print_rows
+from shared.bulk import JobFilter, cancel_matching, retry_matching, states_to_cancel, states_to_retry
 from shared.control import cancel_job, retry_job
 from shared.enqueue import create_job
 from shared.models import Book, Chunk, Job
@@ -107,12 +110,29 @@ def show(job_id: str, with_calls: bool, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_id")
+@click.argument("job_id", required=False)
+@filter_options
+@YES_OPTION
+@DRY_RUN_OPTION
 @JSON_OPTION
-def cancel(job_id: str, as_json: bool) -> None:
-    """Call off a job and everything it started; prints its state. A running job stops when its worker agrees."""
+def cancel(job_id: str | None, is_sure: bool, is_dry_run: bool, as_json: bool, **given: Any) -> None:
+    """Call off a job and everything it started; prints its state. A running job stops when its worker agrees.
+
+    Without JOB_ID all jobs that fit the filter, after a question; prints how many.
+
+    \b
+    bookbot-worker jobs cancel 0199f2a4
+    bookbot-worker jobs cancel --queue default --older-than 12h --dry-run
+    """
+    if (filters := _filters(job_id, given)) is not None:
+        change_matching(
+            filters, question="Cancel {count} jobs, and what they started?", states=states_to_cancel,
+            step=lambda session, fits, after: cancel_matching(session, fits, after=after),
+            is_sure=is_sure, is_dry_run=is_dry_run, as_json=as_json,
+        )  # fmt: skip
+        return
     with writing() as session:
-        found = find_id(session, Job.job_id, "job", job_id)
+        found = find_id(session, Job.job_id, "job", str(job_id))
         state = cancel_job(found, session=session)
     if state is JobState.RUNNING:
         click.echo("It runs; its worker was asked to stop it.", err=True)
@@ -124,17 +144,36 @@ def cancel(job_id: str, as_json: bool) -> None:
 
 
 @jobs.command()
-@click.argument("job_id")
+@click.argument("job_id", required=False)
 @click.option("--fresh", is_flag=True, help="Ask LLMs anew, for money, instead of using the answers it has.")
 @click.option("--failed-children", is_flag=True, help="Run its failed scene jobs again, and then itself.")
+@filter_options
+@YES_OPTION
+@DRY_RUN_OPTION
 @JSON_OPTION
-def retry(job_id: str, fresh: bool, failed_children: bool, as_json: bool) -> None:
+def retry(
+    job_id: str | None, fresh: bool, failed_children: bool, is_sure: bool, is_dry_run: bool, as_json: bool, **given: Any
+) -> None:
     """Run an ended job again; prints its id. Attempts, log lines and the answers of LLMs are kept.
 
     A generate_book job makes new jobs for the scenes that were not done; with --failed-children the old ones go on.
+    Without JOB_ID all failed jobs, and those in error, that fit the filter, after a question; prints how many.
+
+    \b
+    bookbot-worker jobs retry 0199f2a4 --fresh
+    bookbot-worker jobs retry --type generate_chunk --yes
     """
+    if (filters := _filters(job_id, given)) is not None:
+        if failed_children:
+            raise click.UsageError("--failed-children goes with a JOB_ID")
+        change_matching(
+            filters, question="Run {count} jobs again?", states=states_to_retry,
+            step=lambda session, fits, after: retry_matching(session, fits, fresh=fresh, after=after),
+            is_sure=is_sure, is_dry_run=is_dry_run, as_json=as_json,
+        )  # fmt: skip
+        return
     with writing() as session:
-        found = find_id(session, Job.job_id, "job", job_id)
+        found = find_id(session, Job.job_id, "job", str(job_id))
         children = list_failed_children(session, found) if failed_children else []
         for child in [*children, found]:
             retry_job(child, fresh=fresh, session=session)
@@ -155,6 +194,15 @@ def why(job_id: str, as_json: bool) -> None:
         print_json({"job_id": found, "why": reason})
     else:
         click.echo(one_line(reason))
+
+
+def _filters(job_id: str | None, given: dict[str, Any]) -> JobFilter | None:
+    """The filter where one was given instead of a job. Raises UsageError where it is both or neither."""
+    with reading() as session:
+        filters = filters_of(session, **given)
+    if (job_id is None) == (filters is None):
+        raise click.UsageError("name a job, or give a filter such as --queue or --type (--all for all jobs)")
+    return filters
 
 
 def _print_id(job_id: str, as_json: bool) -> None:

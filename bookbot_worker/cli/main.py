@@ -12,14 +12,20 @@ from bookbot_worker.cli.boundary import Boundary
 
 FAMILIES = {
     "books": "Start books and see how far they are.",
+    "completion": "Print the script that lets a shell complete commands.",
     "costs": "Show what LLMs have cost.",
     "db": "Set up the database, or see whether it is up to date.",
     "demo": "Write a whole book: brief in, EPUB and Markdown out.",
+    "doctor": "Look whether all is well; say what is wrong and what to do.",
     "files": "List finished exports and save them to the disk.",
     "jobs": "Enqueue jobs, watch them, call them off, run them again.",
     "llm-stub": "Serve the offline author over the OpenAI protocol, for tests.",
     "prompts": "List, check and change bots and tasks, the prompts.",
+    "prune": "Forget jobs that ended long ago, with their logs.",
+    "queues": "Show the queues; pause, resume and limit them.",
     "run": "Run a worker: claim jobs, execute them, settle them.",
+    "schedules": "Jobs that come again and again: list, create, enable, run now.",
+    "stats": "Show what waits and runs, and how fast jobs came and went.",
     "workers": "Show which workers there are, and what they run.",
 }
 """Each is the command of that name in the module of that name, and the first line of its help."""

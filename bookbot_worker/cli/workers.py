@@ -12,11 +12,12 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from bookbot_worker.cli.database import reading
+from bookbot_worker.cli.database import reading, writing
 from bookbot_worker.cli.options import JSON_OPTION
-from bookbot_worker.cli.output import Row, one_line, percent
+from bookbot_worker.cli.output import Row, one_line, percent, print_json
 from bookbot_worker.cli.tables import Column, arranged, print_rows
 from shared.views import list_workers
+from shared.worker_requests import ask_worker
 
 _INDENT = "  "
 _SHORTEST_ID = 8
@@ -42,14 +43,65 @@ _JOB_COLUMNS = (
 )
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--all", "include_ended", is_flag=True, help="Also those that ended more than an hour ago.")
 @JSON_OPTION
-def workers(include_ended: bool, as_json: bool) -> None:
+@click.pass_context
+def workers(context: click.Context, include_ended: bool, as_json: bool) -> None:
     """Show which workers there are, and what they run.
 
     A worker is "lost" when it went silent without a word; others give its jobs back to the queue.
+
+    \b
+    bookbot-worker workers
+    bookbot-worker workers pause host1
+    bookbot-worker workers drain host1
     """
+    if context.invoked_subcommand is None:
+        _list(include_ended, as_json)
+
+
+@workers.command()
+@click.argument("name")
+@JSON_OPTION
+def pause(name: str, as_json: bool) -> None:
+    """Have a worker claim nothing for now. What it runs goes on.
+
+    NAME is the name of one or more workers, or the beginning of a worker's id. It hears of it within a few seconds.
+    """
+    _ask(name, "paused", as_json)
+
+
+@workers.command()
+@click.argument("name")
+@JSON_OPTION
+def resume(name: str, as_json: bool) -> None:
+    """Have a paused worker claim jobs again."""
+    _ask(name, "running", as_json)
+
+
+@workers.command()
+@click.argument("name")
+@JSON_OPTION
+def drain(name: str, as_json: bool) -> None:
+    """Have a worker finish what it runs, claim nothing more, and end with code 0, as after SIGTERM.
+
+    A supervisor that always restarts it will start a new one. This cannot be taken back.
+    """
+    _ask(name, "draining", as_json)
+
+
+def _ask(name: str, state: str, as_json: bool) -> None:
+    with writing() as session:
+        asked = ask_worker(name, state, session=session)
+    if as_json:
+        print_json([{"worker_id": worker_id, "requested_state": state} for worker_id in asked])
+        return
+    for worker_id in asked:
+        click.echo(worker_id)
+
+
+def _list(include_ended: bool, as_json: bool) -> None:
     with reading() as session:
         rows = list_workers(session, include_ended)
     if as_json or not rows:

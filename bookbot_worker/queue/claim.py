@@ -7,7 +7,8 @@ winners. A filter on running jobs alone lets about a quarter of racing claims ov
 5 books); these steps let none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,9 @@ from sqlalchemy import ColumnElement, Connection, Double, Engine, bindparam, cas
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bookbot_worker.failpoints import reach
+from bookbot_worker.orphans import LOSSES_LIMIT
 from bookbot_worker.queue.candidates import Claimant, candidates
+from bookbot_worker.queue.limits import Limited, Within, full_values, wait_for, within_limits
 from bookbot_worker.queue.locks import Candidate, take_locks
 from shared.clock import db_now, db_now_plus
 from shared.database import is_one_of
@@ -23,24 +26,51 @@ from shared.ids import db_random_id
 from shared.models import JOBS, Job
 from shared.states import JobState
 
+ROUNDS = 10
+"""Claims in a row, at most, where limits left candidates out: what stands behind those may start all the same."""
 
-def claim(engine: Engine, claimant: Claimant, limit: int, *, runs_a_suspect: bool = False) -> list[Job]:
+
+def claim(
+    engine: Engine, claimant: Claimant, limit: int, *, runs_a_suspect: bool = False, below: int | None = None
+) -> list[Job]:
     """Take up to `limit` jobs; they are `running` and committed when this returns, in claim order.
 
     The Jobs are plain objects outside any session. `runs_a_suspect`: the worker has a job that may be what killed its
-    workers; it is given no second one.
+    workers; it is given no second one. `below`: only jobs of a lower priority than this.
     """
+    jobs: list[Job] = []
+    busy, full = frozenset[Limited](), frozenset[Limited]()
+    for _ in range(ROUNDS):
+        wanted = {"free": limit - len(jobs), "runs_a_suspect": runs_a_suspect, "below": below}
+        taken, within = _claim(engine, claimant, wanted, busy, full)
+        jobs += taken
+        if not within.left or len(jobs) == limit:
+            break
+        busy, full = within.in_hand, full | within.full
+        runs_a_suspect = runs_a_suspect or any(job.losses >= LOSSES_LIMIT - 1 for job in taken)
+    return jobs
+
+
+def _claim(
+    engine: Engine, claimant: Claimant, wanted: dict[str, Any], busy: Collection[Limited], full: Collection[Limited]
+) -> tuple[list[Job], Within]:
+    """One claim that first waits for the `busy` limits and leaves the `full` ones alone, and what limits did to it."""
+    if full:
+        claimant, wanted = replace(claimant, avoids_full=True), wanted | full_values(full)
     with engine.begin() as connection:
-        found = connection.execute(candidates(claimant), {"free": limit, "runs_a_suspect": runs_a_suspect}).all()
+        if busy:
+            wait_for(connection, busy)
+        found = connection.execute(candidates(claimant, is_below=wanted["below"] is not None), wanted).all()
         if not found:
-            return []
-        winners = take_locks(
-            connection, [Candidate(row.job_id, row.lock_scope, row.book_id, row.chunk_id) for row in found]
-        )
+            return [], Within(())
+        within = Within([Candidate(*row[:-1]) for row in found])
+        if found[0].has_limits:
+            within = within_limits(connection, within.allowed)
+        winners = take_locks(connection, within.allowed)
         jobs = _start(connection, claimant, winners)
         reach("claim.sent")
     reach("claim.committed")
-    return jobs
+    return jobs, within
 
 
 def _start(connection: Connection, claimant: Claimant, job_ids: Sequence[str]) -> list[Job]:

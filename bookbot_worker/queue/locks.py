@@ -17,12 +17,14 @@ from shared.states import LockScope
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A job that may be claimed, and what it wants to lock."""
+    """A job that may be claimed, what it wants to lock, and what may limit it."""
 
     job_id: str
     lock_scope: str | None
     book_id: str | None = None
     chunk_id: str | None = None
+    queue: str = ""
+    job_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Beat:
 
     `cancelled`: those of them that somebody wants stopped. `has_requests`: somebody asked for a cancel or a retry.
     `server_seconds`: how long the server has been up, None on SQLite. `oldest_worker`: the schema revision that workers
-    need at least.
+    need at least. `requested_state`: what somebody asks this one to be.
     """
 
     claims: dict[str, str] = field(default_factory=dict)
@@ -40,6 +40,7 @@ class Beat:
     server_seconds: float | None = None
     oldest_worker: str | None = None
     has_requests: bool = False
+    requested_state: str | None = None
 
 
 def describe_worker(worker_id: str, settings: Settings, job_types: tuple[str, ...]) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def beat(engine: Engine, worker: dict[str, Any], lease_seconds: float, state: st
         server_seconds=rows[0].server_seconds if rows else None,
         oldest_worker=rows[0].oldest_worker if rows else None,
         has_requests=bool(rows and rows[0].has_requests),
+        requested_state=rows[0].requested_state if rows else None,
     )
 
 
@@ -90,8 +92,10 @@ def _answer(worker_id: str, connection: Connection) -> Select[Any, Any, Any, Any
     up: ColumnElement[Any] = null()
     if is_postgresql(connection):
         up = func.extract("epoch", db_now() - func.pg_postmaster_start_time())
+    requested = select(Worker.requested_state).where(Worker.worker_id == worker_id).scalar_subquery()
     return select(
         SchemaInfo.oldest_worker,
+        requested.label("requested_state"),
         up.label("server_seconds"),
         anything_asked().label("has_requests"),
         Job.claim_id,

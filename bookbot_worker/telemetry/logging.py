@@ -6,6 +6,7 @@ Events, not sentences. The names in use:
 |---|---|
 | worker.started / worker.stopping / worker.stopped | the daemon's life |
 | worker.paused / worker.resumed | SIGUSR2: it claims nothing more, or again |
+| worker.asked | somebody asks it to pause, to go on or to drain: `bookbot-worker workers pause` |
 | worker.cannot_work / worker.works_again | what keeps it from working, and its end |
 | worker.recycling | it ends so that a new process takes over: slots were lost, or a newer version is needed |
 | worker.outdated | the database was migrated, and asks for newer workers |
@@ -16,6 +17,7 @@ Events, not sentences. The names in use:
 | job.timeout / job.fenced_out | it runs too long; it did not stop when asked, and was given up |
 | job.closer_failed | what a job wanted closed when it is asked to stop could not be |
 | request.carried_out / request.refused | what the web asked for, a cancel or a retry, was done, or could not be |
+| schedule.ticked | a tick of a schedule was due, and its job is in the queue |
 | job.rescued | it was taken from a worker that is dead |
 | job.settle_delayed / job.commit_confirmed | the database was away at its end; an answer was lost, not the commit |
 | job.unsettled | not even the failure of a job could be stored: it stays `running`; report this |

@@ -5,7 +5,7 @@ from shared.models.books import CHUNK_TYPES, Book, Chunk, OutputFile
 from shared.models.jobs import IS_RUNNING, SUSPECT_AFTER, Job, JobDependency, JobLog
 from shared.models.live import JobLiveText
 from shared.models.llm import LlmCall, LlmCircuit
-from shared.models.workers import Queue, Schedule, SchemaInfo, Worker
+from shared.models.workers import JobTypeLimit, Queue, Schedule, ScheduleTick, SchemaInfo, Worker
 
 BOOKS = Base.metadata.tables["books"]
 CHUNKS = Base.metadata.tables["chunks"]
@@ -26,11 +26,13 @@ __all__ = [
     "JobDependency",
     "JobLiveText",
     "JobLog",
+    "JobTypeLimit",
     "LlmCall",
     "LlmCircuit",
     "OutputFile",
     "Queue",
     "Schedule",
+    "ScheduleTick",
     "SchemaInfo",
     "Worker",
 ]

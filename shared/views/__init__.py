@@ -13,7 +13,9 @@ from shared.views.finding import find_id
 from shared.views.jobs import active_job_with_key, count_jobs_by_state, get_job, list_descendants, list_jobs
 from shared.views.llm import GROUPS, By, cost_of_book, cost_of_day, cost_of_job, job_calls, list_costs
 from shared.views.logs import job_logs
+from shared.views.queues import list_job_type_limits, list_queues
 from shared.views.readiness import check_ready
+from shared.views.schedules import get_schedule, list_schedules
 from shared.views.workers import list_workers
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "get_book",
     "get_file",
     "get_job",
+    "get_schedule",
     "job_calls",
     "job_logs",
     "jsonable",
@@ -37,7 +40,10 @@ __all__ = [
     "list_costs",
     "list_descendants",
     "list_files",
+    "list_job_type_limits",
     "list_jobs",
+    "list_queues",
+    "list_schedules",
     "list_workers",
     "newest_file",
     "parse_instant",

@@ -11,7 +11,7 @@ from shared.clock import db_now_plus
 from shared.enqueue import NewJob, create_job, create_jobs
 from shared.errors import NotFound
 from shared.ids import new_id
-from shared.models import Book, Chunk, Job, Queue, Worker
+from shared.models import Book, Chunk, Job, JobTypeLimit, Queue, Worker
 from shared.why import explain
 
 pytestmark = pytest.mark.integration
@@ -102,6 +102,10 @@ def test_a_paused_or_full_queue_is_named(session: Session) -> None:
     running = demo(session)
     session.execute(update(Job).where(Job.job_id == running).values(state="running", worker_id=new_id()))
     assert "its limit is 1" in explain(session, waiting)
+    session.delete(queue)
+    session.add(JobTypeLimit(job_type="demo", max_running=1))
+    session.flush()
+    assert explain(session, waiting) == "1 jobs of type 'demo' run, the limit is 1"
 
 
 def test_a_locked_book_names_the_job_that_holds_it(session: Session, scene: Chunk) -> None:

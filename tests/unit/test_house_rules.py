@@ -26,6 +26,7 @@ ENDS_TRANSACTIONS = {
     "bookbot_worker/queue/workers.py": "the worker's own row",
     "bookbot_worker/queue/requests.py": "what the web asked for, a job at a time",
     "bookbot_worker/queue/rescue.py": "jobs of dead workers, a batch at a time",
+    "bookbot_worker/maintenance/scheduler.py": "a tick and its job, once",
     "bookbot_worker/llm/ledger_rows.py": "what was paid for is kept, whatever becomes of the job",
     "bookbot_worker/telemetry/log_writer.py": "lines become visible while the job runs",
     "bookbot_worker/golden_rule.py": "on SQLite it makes a reader's transaction a writer's",

@@ -13,7 +13,7 @@ from alembic import op
 from shared.clock import UtcDateTime, db_now
 
 revision = "0008"
-down_revision = "0004"
+down_revision = "0005"
 
 ID = sa.Uuid(as_uuid=False)
 
