@@ -125,3 +125,34 @@ def test_a_wrong_configuration_is_one_line_and_exit_78(
     assert len(done.stderr.splitlines()) == 1
     assert "hunter2" not in done.stderr
     assert not (tmp_path / "none.db").exists()
+
+
+def test_each_request_is_one_line_of_the_log_without_its_query_and_health_is_none(
+    sqlite_settings: Settings, tmp_path: Path
+) -> None:
+    database = sqlite_settings.database_url.get_secret_value()
+    with server(tmp_path, DATABASE_URL=database, BOOKBOT_LOG_FORMAT="json") as (url, process):
+        request(f"{url}/api/jobs?queue=a-secret-search")
+        request(f"{url}/api/health/live")
+        request(f"{url}/api/%1b%5b31mred")
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [(line["method"], line["path"], line["status"]) for line in requests] == [
+        ("GET", "/api/jobs", 200),
+        ("GET", "/api/\\u001b[31mred", 404),
+    ]
+    assert requests[0]["ms"] > 0
+    assert "a-secret-search" not in output
+    assert "health" not in output
+    assert f"The pages are on {url}/" in output
+
+
+def test_the_factory_serves_under_another_program(sqlite_settings: Settings, tmp_path: Path) -> None:
+    command = ["-m", "uvicorn", "--factory", "bookbot_web:create_app"]
+    with server(tmp_path, command, DATABASE_URL=sqlite_settings.database_url.get_secret_value()) as (url, process):
+        assert request(f"{url}/api/jobs", b'{"job_type": "demo"}')[0] == 201
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    assert "Traceback" not in output
