@@ -17,6 +17,8 @@ from bookbot_web.api import (
     jobs,
     logs,
     overview,
+    queues,
+    schedules,
     workers,
 )
 from bookbot_web.api.answers import PROBLEMS
@@ -25,5 +27,19 @@ from bookbot_web.auth import require_access
 __all__ = ["router"]
 
 router = APIRouter(dependencies=[Depends(require_access)], responses=PROBLEMS)
-for part in (bulk, jobs, logs, calls, job_actions, files, books, chunks, workers, overview, job_types, document):
+for part in (
+    bulk,
+    jobs,
+    logs,
+    calls,
+    job_actions,
+    files,
+    books,
+    chunks,
+    workers,
+    queues,
+    overview,
+    job_types,
+    document,
+):
     router.include_router(part.router)
