@@ -48,7 +48,7 @@ def add(request: Request, form: Form, db: Db) -> Response:
     typed = {name: text_of(form, name) or "" for name in FIELDS}
     try:
         props = parse_object("props", typed["props"] or "{}")
-        given = {name: typed[name] for name in ("cron", "timezone", "job_type", "catch_up")}
+        given: dict[str, Any] = {name: typed[name] for name in ("cron", "timezone", "job_type", "catch_up")}
         with db.writing() as session:
             create_schedule(typed["name"], **given, book_id=typed["book_id"] or None, props=props, session=session)
     except (InvalidInput, Conflict, NotFound) as error:
