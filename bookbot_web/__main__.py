@@ -43,9 +43,16 @@ def main(host: str, port: int) -> None:
         click.echo(f"Error: the database answers: {str(error.orig).strip().splitlines()[0]}", err=True)
         sys.exit(1)
     server = make_server(app, host=host, port=port, log_config=None, access_log=False)
+    click.echo(f"The pages are on {settings.web_origin or _address(host, port)}{settings.web_prefix}/", err=True)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     sys.exit(0 if server.started else 1)
+
+
+def _address(host: str, port: int) -> str:
+    """Where a browser on this machine finds the server."""
+    name = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - a name for people
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def look_at_schema(settings: Settings) -> None:

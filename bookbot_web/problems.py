@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from bookbot_web.allowed import methods_of
 from bookbot_web.middleware import own_path
 from bookbot_web.rendering import address, render
 from shared.errors import BookbotError, Conflict, InvalidInput, NotFound
@@ -87,7 +88,10 @@ def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 401 and request.method == "GET" and wants_page(request):
         asked = own_path(request.scope) + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(address(request, f"/login?next={quote(asked, safe='/')}"), 303)
-    return _answer(request, error.status_code, error.detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(methods_of(request.app, own_path(request.scope)))
+    return _answer(request, error.status_code, error.detail, headers=headers)
 
 
 def _database_error(request: Request, error: Exception) -> Response:

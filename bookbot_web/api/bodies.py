@@ -8,6 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.errors import InvalidInput
 from shared.views import parse_object
 
+Ident = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
+Name = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": 64})]
+"""For the document only: `shared` checks them, and says what is wrong in its own words."""
+
 
 class Body(BaseModel):
     """A JSON object; members that are not named are refused. Whether values make sense is for `shared` to say."""
@@ -22,12 +26,16 @@ class NewJobBody(Body):
     """The body of POST /api/jobs."""
 
     job_type: str
-    book_id: str | None = None
-    chunk_id: str | None = None
+    book_id: Ident | None = None
+    chunk_id: Ident | None = None
     props: dict[str, Any] = Field(default_factory=dict)
-    queue: str | None = None
-    priority: int = Field(0, description="higher runs first")
-    run_at: str | None = Field(None, description="not before this time, ISO 8601 with its zone")
+    queue: Name | None = None
+    priority: int = Field(
+        0, description="higher runs first", json_schema_extra={"minimum": -(2**31), "maximum": 2**31 - 1}
+    )
+    run_at: str | None = Field(
+        None, description="not before this time, ISO 8601 with its zone", json_schema_extra={"format": "date-time"}
+    )
     unique_key: str | None = Field(None, description="while a job with this key waits or runs, it is the answer")
 
 
@@ -42,9 +50,9 @@ class BulkBody(Body):
 
     state: str | None = None
     job_type: str | None = None
-    book_id: str | None = None
-    queue: str | None = None
-    parent_job_id: str | None = None
+    book_id: Ident | None = None
+    queue: Name | None = None
+    parent_job_id: Ident | None = None
     fresh: bool = Field(False, description="with a retry: ask the LLM anew")
 
 

@@ -1,10 +1,11 @@
 """Books: list them, look at one, begin one."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from bookbot_web.api.answers import Document, Limit, job_document, known
 from bookbot_web.api.bodies import NewBookBody, RawBody, described, read_body
 from bookbot_web.database import Db
+from bookbot_web.rendering import address
 from shared.enqueue import create_job
 from shared.new_book import create_book
 from shared.views import get_book, jsonable
@@ -21,7 +22,7 @@ def list_books(db: Db, limit: Limit = 50) -> Document:
 
 
 @router.post("/books", status_code=201, summary="Begin a book", openapi_extra=described(NewBookBody))
-def begin_book(body: RawBody, db: Db, response: Response) -> Document:
+def begin_book(request: Request, body: RawBody, db: Db, response: Response) -> Document:
     """The book, and the `job` that lays its foundation (null without `start`): both or neither."""
     asked = read_body(NewBookBody, body)
     with db.writing() as session:
@@ -32,7 +33,7 @@ def begin_book(body: RawBody, db: Db, response: Response) -> Document:
         session.flush()
         found = jsonable(get_book(session, book.book_id))
         answer = {**found, "job": job and job_document(session, job.job_id)}
-    response.headers["Location"] = f"/api/books/{answer['book_id']}"
+    response.headers["Location"] = address(request, f"/api/books/{answer['book_id']}")
     return answer
 
 

@@ -22,7 +22,7 @@ RETRIED = frozenset({JobState.FAILED, JobState.ERROR})
 
 
 @router.post(
-    "/jobs/cancel",
+    "/bulk/cancel",
     status_code=202,
     summary="Ask that all that fit be called off",
     openapi_extra=described(BulkBody),
@@ -40,7 +40,7 @@ def cancel_matching(body: RawBody, db: Db) -> Document:
 
 
 @router.post(
-    "/jobs/retry", status_code=202, summary="Ask that all that fit run again", openapi_extra=described(BulkBody)
+    "/bulk/retry", status_code=202, summary="Ask that all that fit run again", openapi_extra=described(BulkBody)
 )
 def retry_matching(body: RawBody, db: Db) -> Document:
     """The same for ended jobs; without a `state`, for those in `failed` and `error`."""

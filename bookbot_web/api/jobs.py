@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from bookbot_web.api.answers import Document, Limit, job_document, known
 from bookbot_web.api.bodies import NewJobBody, RawBody, described, read_body
 from bookbot_web.database import Db
+from bookbot_web.rendering import address
 from shared.enqueue import create_job
 from shared.states import JobState
 from shared.views import active_job_with_key, jsonable, parse_instant
@@ -25,7 +26,7 @@ _LOCATION = {"Location": {"description": "where the job is", "schema": {"type": 
     openapi_extra=described(NewJobBody),
     responses={200: {"description": "The job that already holds the unique_key", "headers": _LOCATION}},
 )
-def enqueue(body: RawBody, db: Db, response: Response) -> Document:
+def enqueue(request: Request, body: RawBody, db: Db, response: Response) -> Document:
     """201 with the new job; 200 with the job that already holds the `unique_key`."""
     asked = read_body(NewJobBody, body)
     run_at = parse_instant("run_at", asked.run_at) if asked.run_at is not None else None
@@ -36,7 +37,7 @@ def enqueue(body: RawBody, db: Db, response: Response) -> Document:
         if job.job_id == holder:
             response.status_code = 200
         answer = job_document(session, job.job_id)
-    response.headers["Location"] = f"/api/jobs/{answer['job_id']}"
+    response.headers["Location"] = address(request, f"/api/jobs/{answer['job_id']}")
     return answer
 
 

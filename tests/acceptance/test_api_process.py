@@ -1,5 +1,6 @@
 """The real server process: it starts, answers over sockets, refuses to be exposed, and ends when told."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,17 +42,20 @@ def request(url: str, body: bytes | None = None) -> tuple[int, Any]:
 
 
 @contextmanager
-def server(cwd: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A running `bookbot-web` that answers."""
+def server(
+    cwd: Path, command: Sequence[str] = ("-m", "bookbot_web"), log: Path | None = None, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A running `bookbot-web` that answers. What it says goes to the file `log`, or to be read when it has ended."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bookbot_web", "--port", str(port)],
-        cwd=cwd,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with contextlib.ExitStack() as files:
+        process = subprocess.Popen(
+            [sys.executable, *command, "--port", str(port)],
+            cwd=cwd,
+            env=os.environ | environment,
+            stdout=files.enter_context(log.open("w")) if log else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 30
@@ -121,3 +125,34 @@ def test_a_wrong_configuration_is_one_line_and_exit_78(
     assert len(done.stderr.splitlines()) == 1
     assert "hunter2" not in done.stderr
     assert not (tmp_path / "none.db").exists()
+
+
+def test_each_request_is_one_line_of_the_log_without_its_query_and_health_is_none(
+    sqlite_settings: Settings, tmp_path: Path
+) -> None:
+    database = sqlite_settings.database_url.get_secret_value()
+    with server(tmp_path, DATABASE_URL=database, BOOKBOT_LOG_FORMAT="json") as (url, process):
+        request(f"{url}/api/jobs?queue=a-secret-search")
+        request(f"{url}/api/health/live")
+        request(f"{url}/api/%1b%5b31mred")
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [(line["method"], line["path"], line["status"]) for line in requests] == [
+        ("GET", "/api/jobs", 200),
+        ("GET", "/api/\\u001b[31mred", 404),
+    ]
+    assert requests[0]["ms"] > 0
+    assert "a-secret-search" not in output
+    assert "health" not in output
+    assert f"The pages are on {url}/" in output
+
+
+def test_the_factory_serves_under_another_program(sqlite_settings: Settings, tmp_path: Path) -> None:
+    command = ["-m", "uvicorn", "--factory", "bookbot_web:create_app"]
+    with server(tmp_path, command, DATABASE_URL=sqlite_settings.database_url.get_secret_value()) as (url, process):
+        assert request(f"{url}/api/jobs", b'{"job_type": "demo"}')[0] == 201
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    assert "Traceback" not in output
