@@ -49,7 +49,7 @@ class Rule:
         self.reads: list[str] = []
         self._lifted_for: int | None = None
         self._held: Connection | None = None
-        self._changes_before = 0
+        self._changes_before: int | None = None
         self._severed: Any = None
         self._lock = threading.RLock()
 
@@ -120,7 +120,7 @@ class Rule:
         if self.wrote:
             return
         self.wrote = True
-        if connection.dialect.name == "sqlite" and _changes(connection) == self._changes_before:
+        if connection.dialect.name == "sqlite" and self._changes_before in (None, _changes(connection)):
             self.before_write()
             driver = connection.connection.driver_connection
             with self.permitted():

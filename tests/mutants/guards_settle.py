@@ -162,6 +162,6 @@ SETTLING: tuple[Guard, ...] = (
         "sqlite-counts-changes",
         "to begin again as a writer drops what was written past the session",
         f"{INTEGRATION}test_only_reading.py::test_what_was_written_past_the_session_is_committed_with_the_job",
-        (RULE, '"sqlite" and _changes(connection) == self._changes_before:', '"sqlite":'),
+        (RULE, '"sqlite" and self._changes_before in (None, _changes(connection)):', '"sqlite":'),
     ),
 )
