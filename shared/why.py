@@ -5,7 +5,6 @@ would want to know. Nothing is changed, and the answer is as current as the mome
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,46 +15,10 @@ from shared.clock import db_now
 from shared.errors import NotFound
 from shared.models import SUSPECT_AFTER, Book, Chunk, Job, JobDependency, JobTypeLimit, Queue, Worker
 from shared.states import ACTIVE, JobState, LockScope
+from shared.waiting_facts import Facts
 
 COUNTED = 1000
 """Places in line are counted up to here; beyond, the answer says "more than"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What one reading of the database says about a job. `position` counts from 1 among the jobs that are due.
-
-    `postponed_because`: what put it off, if it was. `blockers`: (job_id, state) of the jobs it depends on and that are
-    not done. `knows_type` and `serves_queue`: whether a live worker runs this type, and whether one of those also
-    serves this queue. `has_paused_worker`: whether a worker that claims nothing at the moment does both. `trouble`: why
-    no one that serves it can do any work. `suspect`: the job that runs or comes first where this one and that one may
-    both be what kills workers.
-    """
-
-    state: str
-    job_type: str
-    queue: str
-    run_at: datetime
-    now: datetime
-    attempt: int = 0
-    postponed_because: str | None = None
-    is_queue_paused: bool = False
-    queue_limit: int | None = None
-    queue_running: int = 0
-    type_limit: int | None = None
-    type_running: int = 0
-    blockers: tuple[tuple[str, str], ...] = ()
-    book_locked_by: str | None = None
-    chunk_locked_by: str | None = None
-    earlier_job: str | None = None
-    live_workers: int = 0
-    knows_type: bool = False
-    serves_queue: bool = False
-    has_paused_worker: bool = False
-    trouble: str | None = None
-    suspect: str | None = None
-    position: int = 1
-    is_cancel_requested: bool = False
 
 
 def why_waiting(facts: Facts) -> str:
@@ -63,11 +26,8 @@ def why_waiting(facts: Facts) -> str:
     if facts.state != JobState.WAITING:
         return f"not waiting: it is {facts.state}"
     if facts.is_cancel_requested:
-        if not facts.live_workers:
-            return (
-                "it is to be called off, which a worker does, but none is running; start one with: bookbot-worker run"
-            )
-        return "it is being called off"
+        nobody = "" if facts.live_workers else ", but no worker is running; start one with: bookbot-worker run"
+        return f"it is to be called off{nobody}"
     if facts.blockers:
         shown = ", ".join(f"{job_id} ({state})" for job_id, state in facts.blockers[:3])
         more = f" and {len(facts.blockers) - 3} more" if len(facts.blockers) > 3 else ""

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.why import COUNTED, Facts, why_waiting
+from shared.waiting_facts import Facts
+from shared.why import COUNTED, why_waiting
 
 pytestmark = pytest.mark.unit
 
