@@ -27,19 +27,8 @@ from bookbot_web.auth import require_access
 __all__ = ["router"]
 
 router = APIRouter(dependencies=[Depends(require_access)], responses=PROBLEMS)
-for part in (
-    bulk,
-    jobs,
-    logs,
-    calls,
-    job_actions,
-    files,
-    books,
-    chunks,
-    workers,
-    queues,
-    overview,
-    job_types,
-    document,
-):
+_OF_JOBS = (bulk, jobs, logs, calls, job_actions, job_types)
+_OF_BOOKS = (files, books, chunks)
+_OF_OPERATION = (workers, queues, schedules, overview, document)
+for part in (*_OF_JOBS, *_OF_BOOKS, *_OF_OPERATION):
     router.include_router(part.router)

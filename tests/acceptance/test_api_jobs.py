@@ -181,3 +181,59 @@ def test_health_and_the_front_page_and_the_document_are_served(client: TestClien
     page = client.get("/api/docs").text
     assert all(path in page for path in document["paths"])
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
+
+
+def test_the_lists_of_the_operation_are_there(client: TestClient) -> None:
+    enqueue(client, queue="slow")
+    answers = {name: client.get(f"/api/{name}").json() for name in ("workers", "queues", "schedules", "stats", "costs")}
+    assert answers["workers"] == {"workers": []}
+    assert answers["schedules"] == {"schedules": []}
+    assert [queue["queue"] for queue in answers["queues"]["queues"]] == ["slow"]
+    assert answers["stats"]["active"]["waiting"] == 1
+    assert answers["costs"]["today"]["calls"] == 0
+    assert "demo" in {job_type["name"] for job_type in client.get("/api/job-types").json()["job_types"]}
+
+
+def test_a_book_begins_with_its_job_or_not_at_all(client: TestClient, session: Session) -> None:
+    body = {"title": "The Clock", "brief": "A clock stops.", "style": "Plain.", "author": "N. N.", "language": "en"}
+    answer = client.post("/api/books", json=body)
+    assert answer.status_code == 201
+    book = client.get(answer.headers["location"]).json()
+    assert book["title"] == "The Clock"
+    assert answer.json()["job"]["job_type"] == "create_foundation"
+    texts = client.get(f"/api/books/{book['book_id']}/texts").json()["texts"]
+    brief = next(text for text in texts if text["type"] == "brief")
+    assert client.get(f"/api/chunks/{brief['chunk_id']}").json()["text"] == "A clock stops."
+    versions = client.get(f"/api/chunks/{brief['chunk_id']}/versions").json()
+    assert ([version["version"] for version in versions["versions"]], versions["next_before"]) == ([1], None)
+    assert client.post("/api/books", json=body | {"start": False}).json()["job"] is None
+    assert client.post("/api/books", json=body | {"language": "not a tag"}).json()["field"] == "language"
+    assert session.scalar(select(func.count()).select_from(Book)) == 2
+
+
+def test_all_that_fit_are_asked_at_once(client: TestClient, session: Session) -> None:
+    slow = [enqueue(client, queue="slow")["job_id"] for _ in range(3)]
+    other = enqueue(client)["job_id"]
+    assert client.post("/api/bulk/cancel", json={"queue": "slow"}).json() == {"asked": 3, "may_be_more": False}
+    asked = [client.get(f"/api/jobs/{job_id}").json()["cancel_requested_at"] for job_id in (*slow, other)]
+    assert [bool(instant) for instant in asked] == [True, True, True, False]
+    put(session, slow[0], "error")
+    assert client.post("/api/bulk/retry", json={"queue": "slow", "fresh": True}).json()["asked"] == 1
+    assert client.get(f"/api/jobs/{slow[0]}").json()["retry_fresh"] is True
+    assert client.post("/api/bulk/cancel", json={"state": "completed"}).status_code == 409
+    assert client.post("/api/bulk/retry", json={"state": "done"}).json()["field"] == "state"
+    assert client.post("/api/bulk/cancel", json={"colour": "red"}).json()["field"] == "colour"
+
+
+def test_a_log_is_searched_and_counted_by_the_database(client: TestClient, session: Session) -> None:
+    job_id = enqueue(client)["job_id"]
+    line = {"job_id": job_id, "claim_id": new_id(), "attempt": 1, "props": None, "created_at": datetime.now(UTC)}
+    levels = ("INFO", "WARNING")
+    session.add_all([JobLog(seq=seq, level=levels[seq % 2], message=f"line {seq}", **line) for seq in range(1, 21)])
+    session.commit()
+    found = client.get(f"/api/jobs/{job_id}/logs", params={"q": "LINE 1", "limit": 2}).json()
+    assert ([entry["seq"] for entry in found["logs"]], found["count"]) == ([1, 10], 11)
+    found = client.get(f"/api/jobs/{job_id}/logs?level=warning&last=true&limit=3").json()
+    assert ([entry["seq"] for entry in found["logs"]], found["count"]) == ([15, 17, 19], 10)
+    found = client.get(f"/api/jobs/{job_id}/logs?before_attempt=1&before_seq=4&limit=2").json()
+    assert [entry["seq"] for entry in found["logs"]] == [2, 3]

@@ -93,7 +93,9 @@ def test_a_session_to_look_cannot_be_made_one_to_write(client: TestClient) -> No
 
 
 def test_signing_out_makes_the_browser_forget(client: TestClient) -> None:
+    assert "Sign out" not in client.get("/login").text
     sign_in(client, WRITE)
+    assert "Sign out" in client.get("/jobs").text
     gone = client.post("/logout", headers=SAME)
     assert (gone.status_code, gone.headers["location"]) == (303, "/login")
     assert client.get("/api/jobs").status_code == 401
