@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
+from sqlalchemy import and_, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from shared.clock import db_now
 from shared.errors import NotFound
+from shared.line import COUNTED, comes_first, not_done, place_in_line
 from shared.models import SUSPECT_AFTER, Book, Chunk, Job, JobDependency, JobTypeLimit, Queue, Worker
-from shared.states import ACTIVE, JobState, LockScope
-
-COUNTED = 1000
-"""Places in line are counted up to here; beyond, the answer says "more than"."""
+from shared.states import JobState, LockScope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +128,7 @@ def load_facts(session: Session, job_id: str) -> Facts:
         is_cancel_requested=job.cancel_requested_at is not None,
         blockers=_blockers(session, job),
         suspect=_suspect(session, job),
-        position=_position(session, job),
+        position=place_in_line(session, job),
     )
 
 
@@ -156,18 +154,10 @@ def _blockers(session: Session, job: Any) -> tuple[tuple[str, str], ...]:
     query = (
         select(Job.job_id, Job.state)
         .join(JobDependency, JobDependency.depends_on_job_id == Job.job_id)
-        .where(JobDependency.job_id == job.job_id, _not_done(Job))
+        .where(JobDependency.job_id == job.job_id, not_done(Job))
         .order_by(Job.job_id)
     )
     return tuple((job_id, state) for job_id, state in session.execute(query))
-
-
-def _not_done(needed: Any) -> ColumnElement[bool]:
-    """Whether the job a JobDependency points at still holds the other one back."""
-    return or_(
-        needed.state.in_(sorted(ACTIVE)),
-        and_(JobDependency.needs == "completed", needed.state != JobState.COMPLETED),
-    )
 
 
 def _locks(session: Session, job: Any) -> dict[str, Any]:
@@ -182,7 +172,7 @@ def _locks(session: Session, job: Any) -> dict[str, Any]:
     before = (
         select(earlier.job_id)
         .where(earlier.book_id == job.book_id, earlier.lock_scope.is_not(None), wants_the_same)
-        .where(_comes_first(earlier, job))
+        .where(comes_first(earlier, job))
         .order_by(earlier.priority.desc(), earlier.run_at, earlier.job_id)
         .limit(1)
     )
@@ -219,7 +209,7 @@ def _serving(queue: str, workers: Sequence[Any]) -> list[Any]:
 def _suspect(session: Session, job: Any) -> str | None:
     """Of the other jobs that have lost as many workers: one that runs, else the first that comes before this one."""
     other = aliased(Job)
-    comes_before = or_(other.state == JobState.RUNNING, _comes_first(other, job))
+    comes_before = or_(other.state == JobState.RUNNING, comes_first(other, job))
     are_suspects = and_(literal(job.losses) >= SUSPECT_AFTER, other.losses >= SUSPECT_AFTER)
     query = (
         select(other.job_id)
@@ -227,31 +217,6 @@ def _suspect(session: Session, job: Any) -> str | None:
         .order_by(other.state == JobState.WAITING, other.priority.desc(), other.run_at, other.job_id)
     )
     return session.scalar(query.limit(1))
-
-
-def _position(session: Session, job: Any) -> int:
-    """1 + how many jobs of the same queue come first in claim order; counting stops at COUNTED + 1."""
-    other = aliased(Job)
-    ahead = select(other.job_id).where(other.queue == job.queue, _comes_first(other, job)).limit(COUNTED)
-    return 1 + (session.scalar(select(func.count()).select_from(ahead.subquery())) or 0)
-
-
-def _comes_first(other: Any, job: Any) -> ColumnElement[bool]:
-    """Whether `other` waits, is due and not blocked, and stands before `job` in claim order."""
-    needed = aliased(Job)
-    is_blocked = (
-        select(JobDependency.job_id)
-        .join(needed, needed.job_id == JobDependency.depends_on_job_id)
-        .where(JobDependency.job_id == other.job_id, _not_done(needed))
-        .exists()
-    )
-    place = tuple_(literal(job.run_at, Job.run_at.type), literal(job.job_id, Job.job_id.type))
-    stands_before = or_(
-        other.priority > job.priority,
-        (other.priority == job.priority) & (tuple_(other.run_at, other.job_id) < place),
-    )
-    is_wanted = other.cancel_requested_at.is_(None)
-    return and_(other.state == JobState.WAITING, is_wanted, other.run_at <= db_now(), stands_before, ~is_blocked)
 
 
 def _shown(instant: datetime) -> str:
