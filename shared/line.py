@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, aliased
 
 from shared.clock import db_now
 from shared.models import Job, JobDependency
-from shared.states import JobState
+from shared.states import ACTIVE, JobState
 
 COUNTED = 1000
 """Places in line are counted up to here; beyond, the answer says "more than"."""
