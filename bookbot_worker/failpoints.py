@@ -28,6 +28,7 @@ NAMES = (
     "release.sent",
     "rescue.locked",
     "beat.sent",
+    "tick.sent",
 )
 
 

@@ -12,6 +12,7 @@
 A list that is left out is none of the file's business. Pure text in, values out.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,6 +30,7 @@ from shared.text import check_text
 
 KINDS: dict[Literal["bots", "tasks"], type[Bot] | type[Task]] = {"bots": Bot, "tasks": Task}
 _LONGEST_PROMPT = 200_000
+_FOLDED = re.compile("[\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _as_block(dumper: yaml.SafeDumper, text: str) -> ScalarNode:
-    is_block = "\n" in text and not text[:1].isspace()
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if is_block else None)
+    """Line ends that are not ours are escaped: unquoted, YAML would fold them into spaces."""
+    style = "|" if "\n" in text and not text[:1].isspace() else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _FOLDED.search(text) else style)
 
 
 _Dumper.add_representer(str, _as_block)
