@@ -15,9 +15,9 @@ LEAST_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`per_minute`: words like "12 % a minute" or "800 words a minute"; `remaining`: seconds."""
+    """`rate`: words like "12 % a minute" or "800 words a minute"; `remaining`: seconds."""
 
-    per_minute: str
+    rate: str
     remaining: float
 
 
@@ -36,5 +36,12 @@ def pace(job: dict[str, Any], now: datetime) -> Pace | None:
         rate = f"{scenes['words'] * 60 / elapsed:,.0f} words a minute".replace(",", "\N{NARROW NO-BREAK SPACE}")
     else:
         figure = share * 100 * 60 / elapsed
-        rate = f"{figure:.0f} % a minute" if figure >= 1 else f"{figure * 60:.0f} % an hour"
+        rate = _words(figure)
     return Pace(rate, elapsed * (1 - share) / share)
+
+
+def _words(percent_a_minute: float) -> str:
+    """In the unit that gives a handy number."""
+    if percent_a_minute >= 100:
+        return f"{percent_a_minute / 60:.0f} % a second"
+    return f"{percent_a_minute:.0f} % a minute" if percent_a_minute >= 1 else f"{percent_a_minute * 60:.0f} % an hour"

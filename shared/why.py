@@ -5,20 +5,55 @@ would want to know. Nothing is changed, and the answer is as current as the mome
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
+from sqlalchemy import and_, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from shared.clock import db_now
 from shared.errors import NotFound
+from shared.line import COUNTED, comes_first, not_done, place_in_line
 from shared.models import SUSPECT_AFTER, Book, Chunk, Job, JobDependency, JobTypeLimit, Queue, Worker
-from shared.states import ACTIVE, JobState, LockScope
-from shared.waiting_facts import Facts
+from shared.states import JobState, LockScope
 
-COUNTED = 1000
-"""Places in line are counted up to here; beyond, the answer says "more than"."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What one reading of the database says about a job. `position` counts from 1 among the jobs that are due.
+
+    `postponed_because`: what put it off, if it was. `blockers`: (job_id, state) of the jobs it depends on and that are
+    not done. `knows_type` and `serves_queue`: whether a live worker runs this type, and whether one of those also
+    serves this queue. `has_paused_worker`: whether a worker that claims nothing at the moment does both. `trouble`: why
+    no one that serves it can do any work. `suspect`: the job that runs or comes first where this one and that one may
+    both be what kills workers.
+    """
+
+    state: str
+    job_type: str
+    queue: str
+    run_at: datetime
+    now: datetime
+    attempt: int = 0
+    postponed_because: str | None = None
+    is_queue_paused: bool = False
+    queue_limit: int | None = None
+    queue_running: int = 0
+    type_limit: int | None = None
+    type_running: int = 0
+    blockers: tuple[tuple[str, str], ...] = ()
+    book_locked_by: str | None = None
+    chunk_locked_by: str | None = None
+    earlier_job: str | None = None
+    live_workers: int = 0
+    knows_type: bool = False
+    serves_queue: bool = False
+    has_paused_worker: bool = False
+    trouble: str | None = None
+    suspect: str | None = None
+    position: int = 1
+    is_cancel_requested: bool = False
 
 
 def why_waiting(facts: Facts) -> str:
@@ -26,8 +61,11 @@ def why_waiting(facts: Facts) -> str:
     if facts.state != JobState.WAITING:
         return f"not waiting: it is {facts.state}"
     if facts.is_cancel_requested:
-        nobody = "" if facts.live_workers else ", but no worker is running; start one with: bookbot-worker run"
-        return f"it is to be called off{nobody}"
+        if not facts.live_workers:
+            return (
+                "it is to be called off, which a worker does, but none is running; start one with: bookbot-worker run"
+            )
+        return "it is being called off"
     if facts.blockers:
         shown = ", ".join(f"{job_id} ({state})" for job_id, state in facts.blockers[:3])
         more = f" and {len(facts.blockers) - 3} more" if len(facts.blockers) > 3 else ""
@@ -90,7 +128,7 @@ def load_facts(session: Session, job_id: str) -> Facts:
         is_cancel_requested=job.cancel_requested_at is not None,
         blockers=_blockers(session, job),
         suspect=_suspect(session, job),
-        position=_position(session, job),
+        position=place_in_line(session, job),
     )
 
 
@@ -116,18 +154,10 @@ def _blockers(session: Session, job: Any) -> tuple[tuple[str, str], ...]:
     query = (
         select(Job.job_id, Job.state)
         .join(JobDependency, JobDependency.depends_on_job_id == Job.job_id)
-        .where(JobDependency.job_id == job.job_id, _not_done(Job))
+        .where(JobDependency.job_id == job.job_id, not_done(Job))
         .order_by(Job.job_id)
     )
     return tuple((job_id, state) for job_id, state in session.execute(query))
-
-
-def _not_done(needed: Any) -> ColumnElement[bool]:
-    """Whether the job a JobDependency points at still holds the other one back."""
-    return or_(
-        needed.state.in_(sorted(ACTIVE)),
-        and_(JobDependency.needs == "completed", needed.state != JobState.COMPLETED),
-    )
 
 
 def _locks(session: Session, job: Any) -> dict[str, Any]:
@@ -142,7 +172,7 @@ def _locks(session: Session, job: Any) -> dict[str, Any]:
     before = (
         select(earlier.job_id)
         .where(earlier.book_id == job.book_id, earlier.lock_scope.is_not(None), wants_the_same)
-        .where(_comes_first(earlier, job))
+        .where(comes_first(earlier, job))
         .order_by(earlier.priority.desc(), earlier.run_at, earlier.job_id)
         .limit(1)
     )
@@ -179,7 +209,7 @@ def _serving(queue: str, workers: Sequence[Any]) -> list[Any]:
 def _suspect(session: Session, job: Any) -> str | None:
     """Of the other jobs that have lost as many workers: one that runs, else the first that comes before this one."""
     other = aliased(Job)
-    comes_before = or_(other.state == JobState.RUNNING, _comes_first(other, job))
+    comes_before = or_(other.state == JobState.RUNNING, comes_first(other, job))
     are_suspects = and_(literal(job.losses) >= SUSPECT_AFTER, other.losses >= SUSPECT_AFTER)
     query = (
         select(other.job_id)
@@ -187,31 +217,6 @@ def _suspect(session: Session, job: Any) -> str | None:
         .order_by(other.state == JobState.WAITING, other.priority.desc(), other.run_at, other.job_id)
     )
     return session.scalar(query.limit(1))
-
-
-def _position(session: Session, job: Any) -> int:
-    """1 + how many jobs of the same queue come first in claim order; counting stops at COUNTED + 1."""
-    other = aliased(Job)
-    ahead = select(other.job_id).where(other.queue == job.queue, _comes_first(other, job)).limit(COUNTED)
-    return 1 + (session.scalar(select(func.count()).select_from(ahead.subquery())) or 0)
-
-
-def _comes_first(other: Any, job: Any) -> ColumnElement[bool]:
-    """Whether `other` waits, is due and not blocked, and stands before `job` in claim order."""
-    needed = aliased(Job)
-    is_blocked = (
-        select(JobDependency.job_id)
-        .join(needed, needed.job_id == JobDependency.depends_on_job_id)
-        .where(JobDependency.job_id == other.job_id, _not_done(needed))
-        .exists()
-    )
-    place = tuple_(literal(job.run_at, Job.run_at.type), literal(job.job_id, Job.job_id.type))
-    stands_before = or_(
-        other.priority > job.priority,
-        (other.priority == job.priority) & (tuple_(other.run_at, other.job_id) < place),
-    )
-    is_wanted = other.cancel_requested_at.is_(None)
-    return and_(other.state == JobState.WAITING, is_wanted, other.run_at <= db_now(), stands_before, ~is_blocked)
 
 
 def _shown(instant: datetime) -> str:

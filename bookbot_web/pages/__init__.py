@@ -14,11 +14,29 @@ from bookbot_web.pages import (
     job_log,
     jobs,
     overview,
+    queues,
+    schedules,
     settings,
     start_job,
     workers,
 )
 
 router = APIRouter(dependencies=[Depends(require_access)], include_in_schema=False)
-for page in (overview, jobs, bulk, job, job_log, job_actions, books, book, start_job, covers, chunk, workers, settings):
+for page in (
+    overview,
+    jobs,
+    bulk,
+    job,
+    job_log,
+    job_actions,
+    books,
+    book,
+    start_job,
+    covers,
+    chunk,
+    workers,
+    settings,
+    queues,
+    schedules,
+):
     router.include_router(page.router)

@@ -73,6 +73,9 @@ if (log) {
       isFollowing = isAtEnd();
       show();
     });
+    document.addEventListener("bookbot:live", (event) => {
+      button.hidden = event.detail.state === "ended" || !("active" in log.dataset);
+    });
     document.addEventListener("bookbot:log", (event) => {
       const fresh = document.createDocumentFragment();
       for (const line of event.detail) {

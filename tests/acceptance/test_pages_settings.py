@@ -40,7 +40,8 @@ def test_workers_are_shown_with_what_they_run_their_trouble_and_those_that_ended
     job = create_job(job_type="demo", session=session)
     job.state, job.worker_id, job.started_at = "running", busy, datetime.now(UTC)
     session.commit()
-    page = client_of(settings).get("/workers").text
+    with client_of(settings) as client:
+        page = client.get("/workers").text
     assert "&lt;b&gt;busy&lt;/b&gt;" in page
     assert "1 of 4 slots" in page
     assert f'href="/jobs/{job.job_id}"' in page
@@ -52,7 +53,8 @@ def test_workers_are_shown_with_what_they_run_their_trouble_and_those_that_ended
 
 
 def test_without_workers_the_page_says_how_to_start_one(settings: Settings) -> None:
-    assert "bookbot-worker run" in client_of(settings).get("/workers").text
+    with client_of(settings) as client:
+        assert "bookbot-worker run" in client.get("/workers").text
 
 
 def test_every_setting_is_listed_with_its_source_and_no_secret(
@@ -67,9 +69,9 @@ def test_every_setting_is_listed_with_its_source_and_no_secret(
         }
     )
     secret.model_fields_set.add("llm_api_key")
-    client = client_of(secret)
-    assert client.get("/settings").status_code in (401, 403)
-    page = client.get("/settings", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    with client_of(secret) as client:
+        assert client.get("/settings").status_code in (401, 403)
+        page = client.get("/settings", headers={"Authorization": f"Bearer {TOKEN}"}).text
     for setting in list_settings(secret):
         assert setting.variable in page
     for hidden in ("sk-hidden-key", TOKEN, "hidden-word", "hidden-too"):

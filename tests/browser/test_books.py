@@ -65,7 +65,9 @@ def test_nothing_keeps_people_out_and_nothing_sticks_out(page: Page, session: Se
     about = f"/books/{book.book_id}"
     for address in (
         "/books", "/books/new", about, f"/chunks/{scene.chunk_id}", f"/chunks/{scene.chunk_id}/changes",
-        f"{about}/start/export_book", f"{about}/start/generate_chunk?chunk_id={scene.chunk_id}", "/workers", "/settings",
+        f"{about}/start/export_book", f"{about}/start/generate_chunk?chunk_id={scene.chunk_id}",
+        "/workers",
+        "/schedules", "/settings",
     ):  # fmt: skip
         page.goto(address)
         assert accessibility_faults(page) == [], address

@@ -32,7 +32,7 @@ def add(session: Session, job_type: str = "demo", **values: Any) -> str:
 
 def put(session: Session, job_id: str, state: str, **values: Any) -> None:
     """Write a state straight into the row."""
-    ended = {"completed_at": NOW} if state not in ("waiting", "running") else {}
+    ended = {"completed_at": datetime.now(UTC)} if state not in ("waiting", "running") else {}
     worker = {"worker_id": new_id()} if state == "running" else {}
     session.execute(update(Job).where(Job.job_id == job_id).values({"state": state, **ended, **worker, **values}))
 
@@ -203,11 +203,12 @@ def test_the_front_page_counts_what_is_and_what_ended_lately(session: Session) -
     add(session, run_at=NOW + timedelta(days=1))
     put(session, add(session), "running")
     assert count_active(session) == {"running": 1, "waiting": 1, "scheduled": 1}
+    now = datetime.now(UTC)
     for state, waited in (("completed", 0.3), ("completed", 8.0), ("error", None)):
-        due = NOW - timedelta(seconds=60)
+        due = now - timedelta(seconds=60)
         started = None if waited is None else due + timedelta(seconds=waited)
-        put(session, add(session), state, run_at=due, started_at=started)
-    put(session, add(session), "completed", completed_at=NOW - timedelta(days=2))
+        put(session, add(session), state, run_at=due, started_at=started, completed_at=now)
+    put(session, add(session), "completed", completed_at=now - timedelta(days=2))
     ended = ended_lately(session, "hour")
     assert ended["totals"] == {"completed": 2, "error": 1, "failed": 0, "cancelled": 0}
     [slot] = [slot for slot in ended["slots"] if slot["completed"]]

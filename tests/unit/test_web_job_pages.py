@@ -78,14 +78,21 @@ def test_what_is_left_takes_as_long_as_what_is_done() -> None:
     found = pace(job("running", started_at=ago(60), rolled_progress=0.25), NOW)
     assert found is not None
     assert found.remaining == pytest.approx(180)
-    assert found.per_minute == "25 % a minute"
+    assert found.rate == "25 % a minute"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(10, "5 % a second"), (600, "5 % a minute"), (36_000, "5 % an hour")])
+def test_a_pace_is_said_in_a_handy_unit(seconds: float, words: str) -> None:
+    found = pace(job("running", started_at=ago(seconds), rolled_progress=0.5), NOW)
+    assert found is not None
+    assert found.rate == words
 
 
 def test_scenes_are_counted_in_words_while_their_parent_waits_for_them() -> None:
     row = job("waiting", children={"running": 1}, rolled_progress=0.5, scenes={"words": 1000})
     found = pace(row, NOW)
     assert found is not None
-    assert found.per_minute == "600 words a minute"
+    assert found.rate == "600 words a minute"
 
 
 @pytest.mark.parametrize(

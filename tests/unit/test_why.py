@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.waiting_facts import Facts
-from shared.why import COUNTED, why_waiting
+from shared.line import COUNTED
+from shared.why import Facts, why_waiting
 
 pytestmark = pytest.mark.unit
 
