@@ -51,7 +51,7 @@ class BulkBody(Body):
     state: str | None = None
     job_type: str | None = None
     book_id: Ident | None = None
-    queue: Name | None = None
+    queue: Annotated[str, Field(json_schema_extra={"maxLength": 64})] | None = None
     parent_job_id: Ident | None = None
     fresh: bool = Field(False, description="with a retry: ask the LLM anew")
 

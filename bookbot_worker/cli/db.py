@@ -41,7 +41,7 @@ def check() -> None:
 
 
 @db.command("grants")
-@click.option("--role", default="bookbot_web", show_default=True, metavar="NAME", help="The role of bookbot-web.")
+@option("--role", default="bookbot_web", show_default=True, metavar="NAME", help="The role of bookbot-web.")
 @click.option("--operate", is_flag=True, help="It may also pause and limit queues, and keep schedules.")
 def grants_command(role: str, operate: bool) -> None:
     """Print the SQL that lets a role of its own serve the web, and do nothing else.
