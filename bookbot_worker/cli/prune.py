@@ -4,7 +4,7 @@ import click
 
 from bookbot_worker.cli.confirming import DRY_RUN_OPTION, YES_OPTION, confirm
 from bookbot_worker.cli.database import reading, writing
-from bookbot_worker.cli.options import JSON_OPTION
+from bookbot_worker.cli.options import JSON_OPTION, option
 from bookbot_worker.cli.output import print_json
 from bookbot_worker.cli.stats import UNITS, Span
 from shared.pruning import BATCH, COUNTED, Pruned, count_prunable, ended_before, prune_batch, prune_rest
@@ -14,8 +14,8 @@ _ENDED = sorted(state.value for state in TERMINAL)
 
 
 @click.command()
-@click.option("--older-than", type=Span(), default="90d", show_default=True, help="Since when they must have ended.")
-@click.option(
+@option("--older-than", type=Span(), default="90d", show_default=True, help="Since when they must have ended.")
+@option(
     "--state",
     "states",
     type=click.Choice(sorted(state.value for state in TERMINAL)),

@@ -3,7 +3,7 @@
 import click
 
 from bookbot_worker.cli.database import reading
-from bookbot_worker.cli.options import JSON_OPTION
+from bookbot_worker.cli.options import JSON_OPTION, option
 from bookbot_worker.cli.output import Row, print_fields, print_json
 from bookbot_worker.cli.queues import COLUMNS
 from bookbot_worker.cli.tables import print_rows
@@ -29,7 +29,7 @@ class Span(click.ParamType[int]):
 
 
 @click.command()
-@click.option("--window", type=Span(), default="1h", show_default=True, help="How far to look back, at most 7d.")
+@option("--window", type=Span(), default="1h", show_default=True, help="How far to look back, at most 7d.")
 @JSON_OPTION
 def stats(window: int, as_json: bool) -> None:
     """Show what waits and runs, and how fast jobs came and went.
