@@ -135,7 +135,7 @@ def _row(new: NewJob) -> dict[str, Any]:
     """The column values of a new job, every one of them checked."""
     job_type = catalogue().get(new.job_type)
     props = _valid_props(job_type, new.props)
-    chunk_id = new.chunk_id or props.get("chunk_id")
+    chunk_id = props.get("chunk_id") if new.chunk_id is None else new.chunk_id
     if props.get("chunk_id") not in (None, chunk_id):
         raise InvalidInput("props.chunk_id", "is not the chunk_id given with the job")
     book_id = check_id("book_id", new.book_id) if new.book_id is not None else None

@@ -7,6 +7,7 @@ added with `catalogue().add(…)`, or by naming their module in BOOKBOT_JOB_TYPE
 
 import difflib
 import importlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -150,9 +151,11 @@ class JobType:
         """Whether a job of this type is always about a book."""
         return self.is_about_book or self.locks is not None
 
-    def validate(self, props: dict[str, Any]) -> BaseModel:
-        """The typed props. Raises InvalidInput that names the first wrong field."""
+    def validate(self, props: dict[str, Any], *, strictly: bool = False) -> BaseModel:
+        """The typed props; `strictly`: no "5" for 5, no false for 0. Raises InvalidInput naming the first fault."""
         try:
+            if strictly:
+                return self.props.model_validate_json(json.dumps(props), strict=True)
             return self.props.model_validate(props)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
