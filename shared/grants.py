@@ -14,7 +14,7 @@ from shared.text import check_text
 ADDS_TO = ("books", "chunks", "job_dependencies", "jobs", "output_files")
 ASKS_BY = ("cancel_requested_at", "retry_requested_at", "retry_fresh")
 OPERATES = ("job_type_limits", "queues", "schedules")
-"""What `operate` adds: queues to pause and limit, schedules to keep, where these tables exist."""
+"""What `operate` adds: queues to pause and limit, schedules to keep."""
 
 LONGEST_NAME = 63
 
@@ -36,8 +36,9 @@ def grants(role: str, *, operate: bool = False) -> str:
         f"GRANT INSERT ON {', '.join(ADDS_TO)} TO {name};",
         f"GRANT UPDATE ({', '.join(ASKS_BY)}) ON jobs TO {name};",
     ]
-    if operate and (operated := [table for table in OPERATES if table in tables]):
-        lines.append(f"GRANT INSERT, UPDATE, DELETE ON {', '.join(operated)} TO {name};")
+    if operate:
+        lines.append(f"GRANT INSERT, UPDATE, DELETE ON {', '.join(OPERATES)} TO {name};")
+        lines.append(f"GRANT DELETE ON schedule_ticks TO {name};")  # of a schedule that is deleted
     return "\n".join([*lines, "COMMIT;"])
 
 

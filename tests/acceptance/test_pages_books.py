@@ -18,6 +18,7 @@ from shared.models import Book, Chunk, Job, OutputFile
 from shared.new_book import add_chunk, create_book
 from shared.settings import Settings
 from tests.support.pictures import png
+from tests.support.web import as_web
 
 pytestmark = pytest.mark.acceptance
 
@@ -28,7 +29,7 @@ NEW = {"title": "The Salt Ledger", "brief": "A ledger.", "style": "Plain."}
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """A client of the application on a fresh database."""
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000", follow_redirects=False) as client:
+    with TestClient(create_app(as_web(settings)), base_url="http://127.0.0.1:8000", follow_redirects=False) as client:
         client.headers["accept"] = "text/html"
         yield client
 

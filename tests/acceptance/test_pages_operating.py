@@ -11,6 +11,7 @@ from bookbot_web.app import create_app
 from shared.enqueue import create_job
 from shared.models import Job, Queue, Schedule
 from shared.settings import Settings
+from tests.support.web import as_web
 
 pytestmark = pytest.mark.acceptance
 
@@ -21,7 +22,7 @@ NIGHTLY = {"name": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Lisbon", 
 @pytest.fixture
 def client(settings: Settings) -> Iterator[TestClient]:
     """A client that follows redirects, so that it sees what is said."""
-    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+    with TestClient(create_app(as_web(settings, operate=True)), base_url="http://127.0.0.1:8000") as client:
         client.headers["accept"] = "text/html"
         yield client
 

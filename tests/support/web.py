@@ -14,13 +14,13 @@ ROLE = "bookbot web of tests"
 PASSWORD = "not a secret"  # noqa: S105 - of a server that lives as long as the tests
 
 
-def as_web(settings: Settings) -> Settings:
-    """`settings`, but for the web's role; the same on SQLite, which knows none."""
+def as_web(settings: Settings, *, operate: bool = False) -> Settings:
+    """`settings`, but for the web's role (`operate`: also with queues and schedules); on SQLite the same."""
     owner = settings.database_url.get_secret_value()
     if parse_database_url(owner).get_backend_name() == "sqlite":
         return settings
     with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
         execute(owner, f"CREATE ROLE \"{ROLE}\" LOGIN PASSWORD '{PASSWORD}'")
-    execute(owner, grants(ROLE))
+    execute(owner, grants(ROLE, operate=operate))
     url = make_url(owner).set(username=ROLE, password=PASSWORD).render_as_string(hide_password=False)
     return settings.model_copy(update={"database_url": type(settings.database_url)(url)})
