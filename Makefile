@@ -24,7 +24,7 @@ demo: $(VENV)/installed ## write a whole book offline: brief in, EPUB out
 # honcho kills 5 seconds after Ctrl-C; the worker must have given its jobs back by then.
 run: $(VENV)/installed-test ## start web and worker together (Procfile)
 	$(BIN)/bookbot-worker db upgrade
-	BOOKBOT_DRAIN_SECONDS=$${BOOKBOT_DRAIN_SECONDS:-2} PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start
+	BOOKBOT_DRAIN_SECONDS=$${BOOKBOT_DRAIN_SECONDS:-2} PATH="$(abspath $(BIN)):$$PATH" $(BIN)/honcho start -p 8000
 
 lint: $(VENV)/installed-test ## style, types and import contracts
 	$(BIN)/ruff check .

@@ -44,6 +44,7 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # which says at every look what it is looking at
 
 
 class AccessLog:
