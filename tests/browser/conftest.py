@@ -1,4 +1,4 @@
-"""Fixtures of the tests in a real browser: one Chromium for all of them, a web process and a fresh page for each."""
+"""Fixtures of the tests in a real browser: one Chromium for each file, a web process and a fresh page for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +18,12 @@ def settings(postgres_settings: Settings) -> Settings:
     return postgres_settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window.
+
+    Not for the whole run: as long as it lives an event loop runs in this thread, and tests of ours that start one fail.
+    """
     path = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
