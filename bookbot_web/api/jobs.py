@@ -11,6 +11,7 @@ from bookbot_web.rendering import address
 from shared.enqueue import create_job
 from shared.job_types import catalogue
 from shared.states import JobState
+from shared.text import check_json
 from shared.views import active_job_with_key, jsonable, parse_instant
 from shared.views.job_search import search_jobs
 
@@ -31,7 +32,7 @@ def enqueue(request: Request, body: RawBody, db: Db, response: Response) -> Docu
     """201 with the new job; 200 with the job that already holds the `unique_key`."""
     asked = read_body(NewJobBody, body)
     run_at = parse_instant("run_at", asked.run_at) if asked.run_at is not None else None
-    catalogue().get(asked.job_type).validate(asked.props, strictly=True)
+    catalogue().get(asked.job_type).validate(check_json("props", asked.props), strictly=True)
     with db.writing() as session:
         holder = active_job_with_key(session, asked.unique_key)
         job = create_job(**asked.model_dump(exclude={"run_at"}), run_at=run_at, session=session)
