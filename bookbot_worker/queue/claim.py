@@ -37,7 +37,7 @@ from bookbot_worker.queue.candidates import Claimant, candidates
 from bookbot_worker.queue.limits import Limited, Within, full_values, wait_for, within_limits
 from bookbot_worker.queue.locks import Candidate, take_locks
 from shared.clock import db_now, db_now_plus
-from shared.database import is_postgresql
+from shared.database import compile_nothing, is_postgresql
 from shared.ids import db_random_id, is_one_of, lean
 from shared.models import JOBS, Job
 from shared.models.plain import plain_job
@@ -80,6 +80,7 @@ def _claim(
         claimant, wanted = replace(claimant, avoids_full=True), wanted | full_values(full)
     is_below = wanted["below"] is not None
     with engine.begin() as connection:
+        compile_nothing(connection)
         if busy:
             wait_for(connection, busy)
         started: dict[str, Job] = {}
