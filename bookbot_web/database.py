@@ -11,7 +11,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from shared.database import compile_nothing, make_engine, read_only
+from shared.database import make_engine, read_only
+from shared.pg_session import compile_nothing
 from shared.settings import Settings
 
 # Endpoints are plain functions and run on Starlette's 40 threads; each has at most one connection.

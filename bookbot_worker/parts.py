@@ -37,6 +37,7 @@ from shared import schema
 from shared.database import is_postgresql, make_engine
 from shared.ids import new_id
 from shared.job_types import catalogue
+from shared.pg_session import PLANS_ONCE
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Parts:
         lease = condition.lease
         self.worker_id = new_id()
         name = session_name(self.worker_id)
-        self.engine = make_engine(settings, application=name, pool_size=2, spare=1)
+        self.engine = make_engine(settings, application=name, pool_size=3, spare=0, session=PLANS_ONCE)
         shared_by_jobs = min(settings.concurrency, JOB_CONNECTIONS)
         jobs = make_engine(settings, application=name, pool_size=shared_by_jobs, spare=0, patience=JOB_PATIENCE)
         guard_driver(jobs)

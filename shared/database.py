@@ -14,7 +14,7 @@ that only reads asks for `read_only(engine)` and begins deferred, so that reader
 import json
 import re
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -29,6 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.errors import ConfigurationError
 from shared.io_deadline import BoundedConnection
+from shared.pg_session import told
 from shared.settings import Settings, load_settings
 
 JOBS_CHANNEL = "bookbot_jobs"
@@ -91,12 +92,14 @@ def make_engine(
     spare: int = 10,
     patience: float = 30.0,
     io_limit: float | None = None,
+    session: Mapping[str, str] | None = None,
 ) -> Engine:
     """An engine for `settings.database_url`: at most `pool_size + spare` connections, made when needed.
 
     `application` is the name the server shows for its sessions; `patience` how many seconds a caller waits for a
     connection that others use; `io_limit` how many seconds one call of PostgreSQL may take before the connection is
-    given up, and one of SQLite wait for its turn (None: as the settings say, `math.inf`: any time, for a migration).
+    given up, and one of SQLite wait for its turn (None: as the settings say, `math.inf`: any time, for a migration);
+    `session` PostgreSQL's settings for its sessions, beside those of all (`pg_session`).
     """
     limit = settings.database_timeout_seconds if io_limit is None else io_limit
     url = parse_database_url(settings.database_url.get_secret_value())
@@ -128,7 +131,7 @@ def make_engine(
     known["io_limit"] = limit
     engine = create_engine(url, connect_args=known, pool_recycle=1800, **options)
     event.listen(engine, "do_connect", connect_bounded)
-    event.listen(engine, "connect", _recognise_pooler)
+    event.listen(engine, "connect", told(session or {}))
     event.listen(engine, "handle_error", _leave_read_only_server)
     event.listen(engine, "checkin", _note_idle)
     event.listen(engine, "checkout", _refuse_if_closed)
@@ -143,6 +146,16 @@ def connect_bounded(_dialect: Any, _record: Any, arguments: Any, options: Any) -
 def read_only(engine: Engine) -> Engine:
     """The same pool for transactions that only read: on SQLite they do not queue behind writers."""
     return engine.execution_options(**{SQLITE_BEGIN: "DEFERRED"})
+
+
+def asking(engine: Engine) -> Engine:
+    """The same pool for single questions, each a transaction of its own.
+
+    On PostgreSQL no BEGIN goes before it and no ROLLBACK after it, at which psycopg forgets all that it has prepared on
+    the connection, and the server plans it anew.
+    """
+    alone = {"isolation_level": "AUTOCOMMIT"} if is_postgresql(engine) else {}
+    return read_only(engine).execution_options(**alone)
 
 
 @lru_cache(maxsize=1)
@@ -173,32 +186,6 @@ def announce_jobs(connection: Connection) -> None:
 def is_postgresql(bound: Connection | Engine) -> bool:
     """Whether this speaks to PostgreSQL (else it is SQLite)."""
     return bound.dialect.name == "postgresql"
-
-
-def _recognise_pooler(connection: BoundedConnection, _record: Any) -> None:
-    """Prepare no statements through a pooler in transaction mode: the next one may find itself in another session.
-
-    Its clients are given a process id that is none of the server's (PgBouncer: a random one, for cancelling). One in
-    session mode looks the same, and is treated the same. A session of our own is told here to compile no plans.
-    """
-    was_autocommit, connection.autocommit = connection.autocommit, True
-    (served_by,) = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone() or (None,)
-    if served_by != connection.info.backend_pid:
-        connection.is_pooled = True
-        connection.prepare_threshold = None
-    else:
-        connection.execute("SET jit = off", prepare=False)
-    connection.autocommit = was_autocommit
-
-
-def compile_nothing(connection: Connection) -> None:
-    """For this transaction, which has just begun: PostgreSQL carries plans out, and does not compile them first.
-
-    What it expects to be dear it compiles, at every execution: 76 ms for a claim beside a million finished jobs, which
-    itself takes 1 ms. Sessions of our own are told once, when they begin; of a pooler's, each transaction.
-    """
-    if is_postgresql(connection) and getattr(connection.connection.driver_connection, "is_pooled", False):
-        connection.exec_driver_sql("SET LOCAL jit = off")
 
 
 def _leave_read_only_server(context: ExceptionContext) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bookbot_worker.failpoints import reach
 from bookbot_worker.maintenance.service import Service
-from shared.database import read_only
+from shared.database import asking
 from shared.schedules import due_schedules, seconds_to_next_tick, tick
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ class Scheduler(Service):
     def run_once(self) -> None:
         """Deal with every tick that is due, each schedule in a transaction of its own."""
         self._seconds = None
-        with Session(read_only(self._engine)) as session:
+        with Session(asking(self._engine)) as session:
             due = due_schedules(session, self._job_types)
         for name in due:
             with Session(self._engine) as session, session.begin():
@@ -44,7 +44,7 @@ class Scheduler(Service):
                 reach("tick.sent")
             if jobs:
                 log.info("schedule.ticked", schedule=name, jobs=len(jobs))
-        with Session(read_only(self._engine)) as session:
+        with Session(asking(self._engine)) as session:
             self._seconds = seconds_to_next_tick(session, self._job_types)
 
     def pause(self) -> float:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
 from bookbot_worker.queue.candidates import Claimant, is_claimable
 from shared.clock import db_now_plus
-from shared.database import read_only
+from shared.database import asking
 from shared.job_types import RetryPolicy
 from shared.models import Job
 from shared.states import JobState
@@ -32,6 +32,6 @@ def anything_left(engine: Engine, claimant: Claimant) -> Left | None:
     soon = and_(Job.state == JobState.WAITING, ours, Job.attempt > 0, Job.run_at <= db_now_plus(SOON.total_seconds()))
     running = and_(Job.state == JobState.RUNNING, ours)
     left = select(Job.job_id, Job.worker_id).where(or_(running, soon, is_claimable(Job, claimant))).limit(1)
-    with read_only(engine).connect() as connection:
+    with asking(engine).connect() as connection:
         found = connection.execute(left).one_or_none()
         return None if found is None else Left(*found)

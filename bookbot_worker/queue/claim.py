@@ -37,10 +37,11 @@ from bookbot_worker.queue.candidates import Claimant, candidates
 from bookbot_worker.queue.limits import Limited, Within, full_values, wait_for, within_limits
 from bookbot_worker.queue.locks import Candidate, take_locks
 from shared.clock import db_now, db_now_plus
-from shared.database import compile_nothing, is_postgresql
+from shared.database import is_postgresql
 from shared.ids import db_random_id, is_one_of, lean
 from shared.models import JOBS, Job
 from shared.models.plain import plain_job
+from shared.pg_session import compile_nothing
 from shared.states import JobState
 
 _NAMES = tuple(JOBS.c.keys())

@@ -8,7 +8,7 @@ from sqlalchemy.exc import StatementError
 
 from bookbot_worker.queue.settle import settle_together
 from bookbot_worker.queue.settlement import Settlement
-from shared.database import read_only
+from shared.database import asking
 from shared.models import Job
 from shared.outages import is_outage
 from shared.states import TERMINAL
@@ -62,5 +62,5 @@ def _settled_before(engine: Engine, settlements: Sequence[Settlement]) -> set[st
         Job.claim_id.in_([item.claim_id for item in settlements]),
         Job.state.in_(TERMINAL),
     )
-    with read_only(engine).connect() as connection:
+    with asking(engine).connect() as connection:
         return set(connection.scalars(ended))

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Engine, and_, exists, literal_column, or_,
 from sqlalchemy.orm import Session
 
 from shared.control import cancel_job, lock_family, retry_job
-from shared.database import read_only
+from shared.database import asking
 from shared.errors import Conflict
 from shared.models import Job
 from shared.states import JobState
@@ -47,7 +47,7 @@ def asked_for(engine: Engine) -> list[str]:
     wanted = select(Job.job_id).where(IS_ASKED).limit(BATCH)
     cancels = wanted.where(_WAITS).order_by(Job.job_id)
     retries = wanted.where(Job.retry_requested_at.is_not(None)).order_by(Job.job_id.desc())
-    with read_only(engine).connect() as connection:
+    with asking(engine).connect() as connection:
         return [*connection.scalars(cancels), *connection.scalars(retries)]
 
 

@@ -17,7 +17,7 @@ from bookbot_worker.queue.locks import Candidate, release_locks
 from bookbot_worker.telemetry.joblog import LogLine
 from bookbot_worker.telemetry.log_writer import insert_lines
 from shared.clock import db_now
-from shared.database import announce_jobs, read_only
+from shared.database import announce_jobs, asking
 from shared.dependents import cancel_dependents
 from shared.models import IS_RUNNING, JOBS, Job, JobLog, LlmCall, Worker
 from shared.states import JobState
@@ -50,7 +50,7 @@ def holders(engine: Engine, but_not: str) -> list[Holder]:
     query = select(
         held.c.worker_id, Worker.name, Worker.hostname, Worker.pid, Worker.process, Worker.state, has_lease
     ).outerjoin_from(held, Worker, Worker.worker_id == held.c.worker_id)
-    with read_only(engine).connect() as connection:
+    with asking(engine).connect() as connection:
         return [Holder(*row) for row in connection.execute(query)]
 
 

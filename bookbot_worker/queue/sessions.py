@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, text
 
-from shared.database import is_postgresql
+from shared.database import asking, is_postgresql
 
 _END = text(
     """
@@ -31,5 +31,5 @@ def end_sessions(engine: Engine, worker_ids: Sequence[str], seconds: float) -> i
     if not worker_ids or not is_postgresql(engine):
         return 0
     names = {"names": [session_name(worker_id) for worker_id in worker_ids], "seconds": seconds}
-    with engine.connect() as connection:
+    with asking(engine).connect() as connection:
         return len(connection.execute(_END, names).all())

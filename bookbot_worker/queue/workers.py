@@ -17,7 +17,7 @@ from bookbot_worker.failpoints import reach
 from bookbot_worker.process_identity import identity
 from bookbot_worker.queue.requests import anything_asked
 from shared.clock import db_now, db_now_plus
-from shared.database import is_postgresql, read_only
+from shared.database import asking, is_postgresql
 from shared.models import IS_RUNNING, Job, SchemaInfo, Worker
 from shared.settings import Settings
 from shared.version import __version__
@@ -114,7 +114,7 @@ def close_worker(engine: Engine, worker_id: str) -> None:
 def silent_workers(engine: Engine) -> list[str]:
     """The ids of those whose lease is over though they have not stopped, whether they hold jobs or not."""
     query = select(Worker.worker_id).where(Worker.state != "stopped", Worker.lease_until < db_now())
-    with read_only(engine).connect() as connection:
+    with asking(engine).connect() as connection:
         return list(connection.scalars(query))
 
 
