@@ -38,6 +38,9 @@ JOBS_CHANNEL = "bookbot_jobs"
 SQLITE_BEGIN = "sqlite_begin"
 """Execution option: how this connection's transactions begin on SQLite (IMMEDIATE or DEFERRED)."""
 
+_ASKING = "bookbot_asking"
+"""In an engine: the same for single questions, made once because that takes 40 µs."""
+
 _IDLE = "bookbot_idle"
 """In a pooled connection's record: it has lain in the pool, unused."""
 
@@ -154,8 +157,11 @@ def asking(engine: Engine) -> Engine:
     On PostgreSQL no BEGIN goes before it and no ROLLBACK after it, at which psycopg forgets all that it has prepared on
     the connection, and the server plans it anew.
     """
-    alone = {"isolation_level": "AUTOCOMMIT"} if is_postgresql(engine) else {}
-    return read_only(engine).execution_options(**alone)
+    made: Engine | None = vars(engine).get(_ASKING)
+    if made is None:
+        alone = {"isolation_level": "AUTOCOMMIT"} if is_postgresql(engine) else {}
+        made = vars(engine)[_ASKING] = read_only(engine).execution_options(**alone)
+    return made
 
 
 @lru_cache(maxsize=1)

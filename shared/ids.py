@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, Text, Uuid, any_, bindparam, cast, func
+from sqlalchemy import ColumnElement, Dialect, Text, Uuid, any_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -67,11 +67,13 @@ def is_one_of(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElem
     """`column`, which holds ids, is in the list bound as `name`.
 
     One parameter on PostgreSQL, so that the statement stays the same, and prepared, whatever the length; and one text,
-    because the driver takes 0.5 ms to write an array of 200. An expanding IN on SQLite.
+    because the driver takes 0.5 ms to write an array of 200. A query of its own makes the array of it: in a plan for any
+    parameters, an expression would be carried out anew for each row (50 ms for 200). An expanding IN on SQLite.
     """
     if dialect == "postgresql":
-        ids = func.string_to_array(bindparam(name, type_=_Joined()), ",")
-        return column == any_(cast(ids, ARRAY(column.type)))
+        array = ARRAY(column.type)
+        ids = select(cast(func.string_to_array(bindparam(name, type_=_Joined()), ","), array)).scalar_subquery()
+        return column == any_(cast(ids, array))
     return column.in_(bindparam(name, expanding=True))
 
 

@@ -1,6 +1,5 @@
 """Which jobs a worker may claim, as one statement: due, not blocked, not locked, not overtaking."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,7 +19,7 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
 from bookbot_worker.queue.limits import has_limits, is_not_full
 from shared.clock import db_transaction_time
@@ -28,13 +27,16 @@ from shared.models import SUSPECT_AFTER, Book, Chunk, Job, JobDependency, Queue
 from shared.states import TERMINAL, JobState, LockScope
 
 
-def _word(word: str) -> ColumnElement[str]:
-    """One of our own words, as text and not as a parameter: a prepared plan must know it to use the partial indexes."""
-    return literal_column(f"'{word}'")
+def word(text: str) -> ColumnElement[str]:
+    """A word that stays the same, in the statement's text and not as a parameter.
+
+    A prepared plan must know it to use the partial indexes, and each parameter costs the driver 3 µs at every claim.
+    """
+    return literal_column("'" + text.replace("'", "''") + "'")
 
 
-_WAITING = _word(JobState.WAITING)
-_TERMINAL = [_word(state) for state in sorted(TERMINAL)]
+_WAITING = word(JobState.WAITING)
+_TERMINAL = [word(state) for state in sorted(TERMINAL)]
 
 
 _CANDIDATE = (Job.job_id, Job.lock_scope, Job.book_id, Job.chunk_id, Job.queue, Job.job_type)
@@ -112,19 +114,14 @@ def _is_due(job: type[Job], claimant: Claimant) -> ColumnElement[bool]:
         job.state == _WAITING,
         job.cancel_requested_at.is_(None),
         job.run_at <= db_transaction_time(),
-        _is_any_of(job.job_type, "type", claimant.job_types),
+        job.job_type.in_(map(word, claimant.job_types)),
         job.queue.not_in(select(Queue.queue).where(Queue.paused_at.is_not(None))),
     ]
     if claimant.avoids_full:
         conditions.append(is_not_full(job))
     if claimant.queues:
-        conditions.append(_is_any_of(job.queue, "queue", claimant.queues))
+        conditions.append(job.queue.in_(map(word, claimant.queues)))
     return and_(*conditions)
-
-
-def _is_any_of(column: InstrumentedAttribute[str], name: str, values: Sequence[str]) -> ColumnElement[bool]:
-    """Parameters with names of their own: the statement is not written anew at every claim, as with a list."""
-    return column.in_([bindparam(f"{name}_{number}", value) for number, value in enumerate(values)])
 
 
 def _is_blocked(job: type[Job]) -> ColumnElement[bool]:
@@ -136,7 +133,7 @@ def _is_blocked(job: type[Job]) -> ColumnElement[bool]:
             JobDependency.job_id == job.job_id,
             depends_on.job_id == JobDependency.depends_on_job_id,
             or_(
-                and_(JobDependency.needs == _word("completed"), depends_on.state != _word(JobState.COMPLETED)),
+                and_(JobDependency.needs == word("completed"), depends_on.state != word(JobState.COMPLETED)),
                 depends_on.state.not_in(_TERMINAL),
             ),
         )
@@ -152,7 +149,7 @@ def _is_locked(job: type[Job]) -> ColumnElement[bool]:
         .where(
             Chunk.book_id == job.book_id,
             Chunk.locked_by_job_id.is_not(None),
-            or_(job.lock_scope == _word(LockScope.BOOK), Chunk.chunk_id == job.chunk_id),
+            or_(job.lock_scope == word(LockScope.BOOK), Chunk.chunk_id == job.chunk_id),
         )
         .exists()
     )
@@ -183,7 +180,7 @@ def _stands_before(scope: LockScope, claimant: Claimant) -> ColumnElement[bool]:
         select(1)
         .where(
             earlier.book_id == Job.book_id,
-            earlier.lock_scope == _word(scope),
+            earlier.lock_scope == word(scope),
             earlier.chunk_id == Job.chunk_id if scope is LockScope.CHUNK else true(),
             stands_before,
             is_claimable(earlier, claimant),

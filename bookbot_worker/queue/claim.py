@@ -25,6 +25,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal_column,
     null,
     select,
     update,
@@ -33,15 +34,15 @@ from sqlalchemy.sql.dml import ReturningUpdate, Update
 
 from bookbot_worker.failpoints import reach
 from bookbot_worker.orphans import LOSSES_LIMIT
-from bookbot_worker.queue.candidates import Claimant, candidates
+from bookbot_worker.queue.candidates import Claimant, candidates, word
 from bookbot_worker.queue.limits import Limited, Within, full_values, wait_for, within_limits
 from bookbot_worker.queue.locks import Candidate, take_locks
 from shared.clock import db_now, db_now_plus
-from shared.database import is_postgresql
+from shared.database import asking, is_postgresql
 from shared.ids import db_random_id, is_one_of, lean
 from shared.models import JOBS, Job
 from shared.models.plain import plain_job
-from shared.pg_session import compile_nothing
+from shared.pg_session import compile_nothing, is_pooled
 from shared.states import JobState
 
 _NAMES = tuple(JOBS.c.keys())
@@ -61,6 +62,13 @@ def claim(
     workers; it is given no second one. `below`: only jobs of a lower priority than this.
     """
     jobs: list[Job] = []
+    if is_postgresql(engine):
+        jobs, is_more = _claim_unbound(
+            engine, claimant, {"free": limit, "runs_a_suspect": runs_a_suspect, "below": below}
+        )
+        if not is_more:
+            return jobs
+        runs_a_suspect = runs_a_suspect or _has_a_suspect(jobs)
     busy, full = frozenset[Limited](), frozenset[Limited]()
     for _ in range(ROUNDS):
         wanted = {"free": limit - len(jobs), "runs_a_suspect": runs_a_suspect, "below": below}
@@ -69,8 +77,24 @@ def claim(
         if not within.left or len(jobs) == limit:
             break
         busy, full = within.in_hand, full | within.full
-        runs_a_suspect = runs_a_suspect or any(job.losses >= LOSSES_LIMIT - 1 for job in taken)
-    return jobs
+        runs_a_suspect = runs_a_suspect or _has_a_suspect(taken)
+    return sorted(jobs, key=_claim_order)
+
+
+def _claim_unbound(engine: Engine, claimant: Claimant, wanted: dict[str, Any]) -> tuple[list[Job], bool]:
+    """The jobs among the first that lock nothing and have no limit; and whether there are others, left as they were.
+
+    One statement that commits itself: no BEGIN, no COMMIT, one answer to wait for.
+    """
+    statement = _found_and_started(claimant, is_below=wanted["below"] is not None)
+    reach("claim.sent")
+    with asking(engine).connect() as connection:
+        if is_pooled(connection):
+            return [], True
+        found = connection.execute(statement, wanted | {"worker": claimant.worker_id}).all()
+    reach("claim.committed")
+    started = _plain_jobs(row[_FOUND:] for row in found if row[_FOUND] is not None)
+    return list(started.values()), len(started) < len(found)
 
 
 def _claim(
@@ -100,7 +124,7 @@ def _claim(
             started |= _start(connection, claimant, take_locks(connection, within.allowed))
         reach("claim.sent")
     reach("claim.committed")
-    return sorted(started.values(), key=_claim_order), within
+    return list(started.values()), within
 
 
 @lru_cache(maxsize=128)
@@ -121,6 +145,10 @@ def _found_and_started(claimant: Claimant, *, is_below: bool) -> Select[Any]:
     both = [lean(column, "postgresql") for column in (*list(found.c)[:_FOUND], *started.c)]
     query = select(*both).outerjoin_from(found, started, started.c.job_id == found.c.job_id)
     return query.order_by(found.c.priority.desc(), found.c.run_at, found.c.job_id)
+
+
+def _has_a_suspect(jobs: Iterable[Job]) -> bool:
+    return any(vars(job)["losses"] >= LOSSES_LIMIT - 1 for job in jobs)
 
 
 def _claim_order(job: Job) -> tuple[int, datetime, str]:
@@ -146,13 +174,19 @@ def _started(dialect: str, timeouts: tuple[tuple[str, float], ...]) -> Returning
 
 
 def _to_running(timeouts: tuple[tuple[str, float], ...]) -> Update:
-    seconds: ColumnElement[Any] = case(dict(timeouts), value=JOBS.c.job_type) if timeouts else null()
+    alike: dict[float, list[ColumnElement[str]]] = {}
+    for job_type, seconds in timeouts:
+        alike.setdefault(seconds, []).append(word(job_type))
+    bounds: list[tuple[ColumnElement[bool], ColumnElement[float]]] = [
+        (JOBS.c.job_type.in_(types), literal_column(f"{seconds!r}")) for seconds, types in alike.items()
+    ]
+    seconds_left: ColumnElement[Any] = case(*bounds) if bounds else null()
     return update(JOBS).values(
         state=JobState.RUNNING,
         claim_id=db_random_id(),
         worker_id=bindparam("worker"),
         started_at=db_now(),
-        deadline_at=db_now_plus(cast(seconds, Double)),
+        deadline_at=db_now_plus(cast(seconds_left, Double)),
         attempt=JOBS.c.attempt + 1,
     )
 

@@ -14,12 +14,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bookbot_worker.failpoints import reach
 from bookbot_worker.outcomes import Cancelled, Errored, Failed, LostClaim, Postponed
-from bookbot_worker.queue.final_state import write_states
+from bookbot_worker.queue.final_state import is_one_statement, write_states
 from bookbot_worker.queue.locks import release_locks
 from bookbot_worker.queue.settlement import Settlement
 from bookbot_worker.telemetry.log_writer import insert_lines
 from bookbot_worker.unit_of_work import UnitOfWork
-from shared.database import is_postgresql
+from shared.database import asking, is_postgresql
 from shared.dependents import cancel_dependents
 from shared.models import JobDependency
 
@@ -29,9 +29,26 @@ def settle_together(engine: Engine, settlements: Sequence[Settlement]) -> set[st
 
     Those not returned had lost their claim. Raises what the database raises; nothing is settled then.
     """
+    if is_postgresql(engine) and is_one_statement(settlements) and not any(map(_has_more, settlements)):
+        return _settle_by_one_statement(engine, settlements)
     with engine.begin() as connection:
         settled = _write(connection, settlements)
         reach("settle.commit_sent")
+    reach("settle.acked")
+    return settled
+
+
+def _has_more(settlement: Settlement) -> bool:
+    """Whether more than the job's own row has to be written."""
+    return bool(settlement.lines or settlement.holder.lock_scope)
+
+
+def _settle_by_one_statement(engine: Engine, settlements: Sequence[Settlement]) -> set[str]:
+    """It commits itself: no BEGIN, no COMMIT, one answer to wait for."""
+    reach("settle.begin")
+    reach("settle.commit_sent")
+    with asking(engine).connect() as connection:
+        settled = write_states(connection, settlements, is_with_writes=False)
     reach("settle.acked")
     return settled
 
