@@ -5,6 +5,7 @@ worker's engine hands out psycopg and sqlite3 connections that ask first. Outsid
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -12,7 +13,7 @@ from psycopg.sql import Composable
 from sqlalchemy import Connection, Engine, event
 
 from bookbot_worker.cuttable_sqlite import CuttableConnection, CuttableCursor
-from bookbot_worker.golden_rule import Rule, transaction_command
+from bookbot_worker.golden_rule import STATEMENTS_KNOWN, Rule, transaction_command
 from bookbot_worker.outcomes import JobCancelled
 from shared.database import connect_bounded
 from shared.io_deadline import BoundedConnection
@@ -61,11 +62,13 @@ def _check(connection: Any, query: Any) -> None:
     if isinstance(query, Composable):
         query = query.as_string(connection)
     text = query.decode(errors="replace") if isinstance(query, bytes) else str(query)
+    connection.rule.sent += 1
     if command := transaction_command(text):
         _forbid(connection, f"the statement {command}")
     connection.is_altered = connection.is_altered or _may_outlast_its_transaction(text)
 
 
+@lru_cache(maxsize=STATEMENTS_KNOWN)
 def _may_outlast_its_transaction(statement: str) -> bool:
     """Whether the session may not be as it was when the transaction is over; where in doubt, it is not."""
     lowered = statement.lower()

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection
@@ -35,6 +36,10 @@ READS_KEPT = 500
 """Queries of one transaction that are remembered; beyond, nobody knows what it did."""
 
 
+STATEMENTS_KNOWN = 200
+"""Texts of statements whose judgement is remembered: jobs of one type send the same ones."""
+
+
 class Rule:
     """The golden rule for one attempt: whether it is lifted, and whether it was broken. `database`: its `place`."""
 
@@ -47,6 +52,7 @@ class Rule:
         self.flushing = 0
         self.is_fenced = False
         self.reads: list[str] = []
+        self.sent = 0
         self._lifted_for: int | None = None
         self._held: Connection | None = None
         self._changes_before: int | None = None
@@ -76,6 +82,7 @@ class Rule:
                 self._held = connection
                 self._changes_before = _changes(connection)
                 self.reads.clear()
+                self.sent = 0
                 return
         raise JobCancelled("fenced out")
 
@@ -87,6 +94,11 @@ class Rule:
     def has_only_read(self) -> bool:
         """Whether the current transaction has certainly written nothing; where in doubt, it has."""
         return not self.wrote and len(self.reads) <= READS_KEPT and all(map(is_plain_query, self.reads))
+
+    @property
+    def was_passed_by(self) -> bool:
+        """Whether statements went to the driver that SQLAlchemy's events did not show."""
+        return self.sent != len(self.reads)
 
     def lets_go(self) -> None:
         """The attempt's connection goes back to the pool."""
@@ -162,6 +174,7 @@ _COMMAND = re.compile(
 )
 
 
+@lru_cache(maxsize=STATEMENTS_KNOWN)
 def transaction_command(statement: str) -> str | None:
     """The first command in `statement` that would end a transaction, in capitals; None if there is none."""
     found = _COMMAND.search(_NOISE.sub(" ", statement))
@@ -181,6 +194,7 @@ _HARMLESS = frozenset(
 )
 
 
+@lru_cache(maxsize=STATEMENTS_KNOWN)
 def is_plain_query(statement: str) -> bool:
     """Whether this SELECT locks no row, and calls nothing but functions that are known to write nothing."""
     statement = _NOISE.sub(lambda found: " quoted" if found[0].startswith('"') else " ", statement)

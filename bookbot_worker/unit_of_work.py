@@ -10,9 +10,8 @@ is begun again as IMMEDIATE (nothing is lost, it only read), because an upgrade 
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -73,9 +72,12 @@ class UnitOfWork:
         if not session.in_transaction() or not (is_postgresql(self._engine) and self.rule.has_only_read()):
             return session.in_transaction()
         try:
-            return self._has_sent_writes(session)
+            if self._has_sent_writes(session):
+                return True
+            self._end_reading(session)
         except SQLAlchemyError:
             return True
+        return False
 
     @contextmanager
     def parked(self) -> Iterator[None]:
@@ -89,6 +91,7 @@ class UnitOfWork:
             if session.in_nested_transaction() or self._has_sent_writes(session):
                 self._warn("kept its database connection while waiting: it had already sent writes")
             elif (transaction := session.get_transaction()) is not None:
+                self._end_reading(session)
                 with self.rule.permitted():
                     transaction.close()
         yield
@@ -154,5 +157,14 @@ class UnitOfWork:
         if self.rule.wrote or not is_postgresql(self._engine):
             return self.rule.wrote
         # PostgreSQL gives a transaction its id at the first write or row lock, even inside a function.
-        assigned: Any = session.connection().scalar(text("SELECT pg_current_xact_id_if_assigned()::text"))
-        return assigned is not None
+        assigned = session.connection().exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text")
+        return assigned.scalar() is not None
+
+    def _end_reading(self, session: Session) -> None:
+        """On PostgreSQL, end a transaction that has written nothing by COMMIT, where that is known to do nothing.
+
+        At a ROLLBACK psycopg forgets all that it has prepared on the connection, for the next jobs too.
+        """
+        if is_postgresql(self._engine) and self.rule.has_only_read() and not self.rule.was_passed_by:
+            with self.rule.permitted():
+                session.connection().connection.commit()

@@ -67,8 +67,8 @@ def is_one_of(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElem
     """`column`, which holds ids, is in the list bound as `name`.
 
     One parameter on PostgreSQL, so that the statement stays the same, and prepared, whatever the length; and one text,
-    because the driver takes 0.5 ms to write an array of 200. A query of its own makes the array of it: in a plan for any
-    parameters, an expression would be carried out anew for each row (50 ms for 200). An expanding IN on SQLite.
+    because the driver takes 0.5 ms to write an array of 200. A query of its own makes the array of it: in a plan for
+    any parameters, an expression would be carried out anew for each row (50 ms for 200). An expanding IN on SQLite.
     """
     if dialect == "postgresql":
         array = ARRAY(column.type)
