@@ -8,7 +8,7 @@ The map of the house, top to bottom; an arrow never points up (setup.cfg, import
 - `jobs/` what is executed; `llm/`, `books/`, `exporters/` what jobs use
 - `queue/` every statement a worker sends about jobs: claim, locks, settle, release, cancel
 - `unit_of_work.py` the job's session and the golden rule; `outcomes.py`, `retry.py` the decisions
-- `wakeup.py` the only place that sleeps; `signals.py`, `slots.py`, `telemetry/`
+- `wakeup.py` the only place that sleeps, `change_hints.py` what wakes it; `signals.py`, `slots.py`, `telemetry/`
 
 The names a job author needs are importable from here.
 """

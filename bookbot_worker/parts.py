@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bookbot_worker.aside import Aside
 from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
+from bookbot_worker.change_hints import ChangeHints, change_hints
 from bookbot_worker.condition import Condition
 from bookbot_worker.driver_guard import guard_driver
 from bookbot_worker.execution import execute
@@ -32,7 +33,6 @@ from bookbot_worker.slots import Slots
 from bookbot_worker.telemetry.health import HealthServer
 from bookbot_worker.telemetry.log_writer import LogWriter
 from bookbot_worker.unit_of_work import guarded
-from bookbot_worker.wakeup import ChangeHints, change_hints
 from shared import schema
 from shared.database import is_postgresql, make_engine
 from shared.ids import new_id

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bookbot_worker.at_work import AtWork
 from bookbot_worker.attempt import Attempt
 from bookbot_worker.cancellation import StopReason
+from bookbot_worker.change_hints import Hint
 from bookbot_worker.condition import STUCK_FACTOR, Condition
 from bookbot_worker.departure import Departure
 from bookbot_worker.failure_text import format_trace
@@ -211,7 +212,8 @@ class JobProcessor(InBackground):
     def _sleep(self, seconds: float) -> None:
         if self._looks_for_cancels.is_hinted and not self._at_work.is_idle:
             seconds = min(seconds, self._looks_for_cancels.seconds_left())
-        if self.wakeup.wait(min(seconds, self._claims.seconds_left(), self.condition.longest_sleep)):
+        seconds = min(seconds, self._claims.seconds_left(), self.condition.longest_sleep)
+        if self.wakeup.wait(seconds) is Hint.ANYTHING:
             self._looks_for_cancels.hint()
             self.parts.requests.look()
 

@@ -33,7 +33,10 @@ from shared.pg_session import told
 from shared.settings import Settings, load_settings
 
 JOBS_CHANNEL = "bookbot_jobs"
-"""NOTIFY channel: "something about jobs changed, look". A hint without content; polling is the truth."""
+"""NOTIFY channel: "something about jobs changed, look". A hint, almost without content; polling is the truth."""
+
+NEW_JOBS = "new"
+"""What a trigger says there: jobs were inserted, and nobody is asked for anything else."""
 
 SQLITE_BEGIN = "sqlite_begin"
 """Execution option: how this connection's transactions begin on SQLite (IMMEDIATE or DEFERRED)."""
