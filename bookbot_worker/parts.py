@@ -94,7 +94,9 @@ class Parts:
         self.aside = Aside()
         self.log_writer = LogWriter(self.engine, settings.log_flush_interval)
         worker = describe_worker(self.worker_id, settings, self.claimant.job_types)
-        self.heartbeat = Heartbeat(self._beat_engine, worker, lease, condition, settings.heartbeat_seconds)
+        self.heartbeat = Heartbeat(
+            self._beat_engine, worker, lease, condition, settings.heartbeat_seconds, lambda: self.rescuer.nudge()
+        )
         self.rescuer = Rescuer(
             self.engine,
             self.worker_id,
@@ -102,6 +104,7 @@ class Parts:
             settings.rescue_seconds,
             lambda: self.heartbeat.server_seconds,
             self.meter,
+            lambda: self.heartbeat.others_may_be_dead,
         )
         self.requests = Requests(self.engine)
         self._scheduler = Scheduler(self.engine, [job_type.name for job_type in catalogue()])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -96,17 +96,15 @@ def delete_schedule(name: str, *, session: Session | None = None) -> None:
         target.execute(delete(ScheduleTick).where(ScheduleTick.name == name))
 
 
-def due_schedules(session: Session, job_types: Sequence[str]) -> list[str]:
-    """The names of enabled schedules that have a tick due, and whose job type is one of these."""
-    is_due = (Schedule.paused_at.is_(None), Schedule.next_run_at <= db_now(), Schedule.job_type.in_(job_types))
-    return list(session.scalars(select(Schedule.name).where(*is_due).order_by(Schedule.next_run_at)))
+def coming_ticks(session: Session, job_types: Sequence[str]) -> list[tuple[str, float]]:
+    """The enabled schedules whose job type is one of these, the next one first, and in how many seconds it ticks.
 
-
-def seconds_to_next_tick(session: Session, job_types: Sequence[str]) -> float | None:
-    """How long until the first tick of all such schedules, by the database's clock; None where there is none."""
-    first = select(func.min(Schedule.next_run_at)).where(Schedule.paused_at.is_(None), Schedule.job_type.in_(job_types))
-    next_run_at = session.scalar(first)
-    return None if next_run_at is None else (next_run_at - _now(session)).total_seconds()
+    By the database's clock; a tick that is due has 0 or less.
+    """
+    ours = (Schedule.paused_at.is_(None), Schedule.next_run_at.is_not(None), Schedule.job_type.in_(job_types))
+    coming = select(Schedule.name, Schedule.next_run_at, db_now().label("now")).where(*ours)
+    found = session.execute(coming.order_by(Schedule.next_run_at, Schedule.name))
+    return [(name, (next_run_at - now).total_seconds()) for name, next_run_at, now in found if next_run_at]
 
 
 def tick(session: Session, name: str) -> list[str]:

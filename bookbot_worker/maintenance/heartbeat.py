@@ -4,6 +4,8 @@ It stops beating when the loop is stuck, because a worker that settles nothing m
 nothing about jobs: what a beat's answer means is for the loop to say, which takes it with `take_news`.
 """
 
+from collections.abc import Callable
+
 import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,12 +20,21 @@ log = structlog.get_logger()
 
 
 class Heartbeat(Service):
-    """Renews the lease. `worker` are the columns of this worker's row that never change."""
+    """Renews the lease. `worker` are the columns of this worker's row that never change.
+
+    `on_suspicion` is called when another worker may be dead, and none might have been at the last beat.
+    """
 
     name = "heartbeat"
 
     def __init__(
-        self, engine: Engine, worker: dict[str, object], lease: Lease, condition: Condition, interval: float
+        self,
+        engine: Engine,
+        worker: dict[str, object],
+        lease: Lease,
+        condition: Condition,
+        interval: float,
+        on_suspicion: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(interval)
         self._engine = engine
@@ -32,7 +43,9 @@ class Heartbeat(Service):
         self._condition = condition
         self._news: tuple[Beat, float] | None = None
         self._is_missing = False
+        self._on_suspicion = on_suspicion
         self.server_seconds: float | None = None
+        self.others_may_be_dead = True
 
     def run_once(self) -> None:
         """One beat. A missed one is tried again sooner."""
@@ -47,6 +60,9 @@ class Heartbeat(Service):
             return
         self._lease.renewed(sent_at)
         self.server_seconds = answer.server_seconds
+        before, self.others_may_be_dead = self.others_may_be_dead, answer.others_may_be_dead
+        if self.others_may_be_dead and not before:
+            self._on_suspicion()
         self._news = (answer, sent_at)
         if self._is_missing:
             self._is_missing = False

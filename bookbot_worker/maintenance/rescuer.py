@@ -21,7 +21,10 @@ FORGETS_EVERY = 1000
 
 
 class Rescuer(Service):
-    """`server_seconds` says how long the database server has been up, None where that means nothing."""
+    """`server_seconds` says how long the database server has been up, None where that means nothing.
+
+    `is_needed`: whether the last beat has seen a worker that may be dead. The database is not asked otherwise.
+    """
 
     name = "rescuer"
 
@@ -33,6 +36,7 @@ class Rescuer(Service):
         interval: float,
         server_seconds: Callable[[], float | None] = lambda: None,
         meter: Meter | None = None,
+        is_needed: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(interval)
         self._engine = engine
@@ -40,10 +44,18 @@ class Rescuer(Service):
         self._lease = lease
         self._server_seconds = server_seconds
         self._meter = meter or Meter()
+        self._is_needed = is_needed
         self._turns = 0
 
     def run_once(self) -> None:
         """Rescue what can be rescued now."""
+        if self._is_needed():
+            self._look()
+        if self._turns % FORGETS_EVERY == 0:
+            forget_ended_workers(self._engine)
+        self._turns += 1
+
+    def _look(self) -> None:
         dead = self._dead()
         silent = [one.holder.worker_id for one in dead if one.sign is not Sign.STOPPED]
         if self._has_seen_others_beat():
@@ -56,9 +68,6 @@ class Rescuer(Service):
                 self._meter.rescued(one.fate.name.lower())
                 log.warning("job.rescued", job_id=one.job_id, worker_id=one.worker_id, fate=one.fate.name.lower())
             dead = dead if len(rescued) == BATCH else []
-        if self._turns % FORGETS_EVERY == 0:
-            forget_ended_workers(self._engine)
-        self._turns += 1
 
     def _dead(self) -> list[Dead]:
         has_seen_others_beat = self._has_seen_others_beat()

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bookbot_worker.failpoints import reach
 from bookbot_worker.maintenance.service import Service
 from shared.database import asking
-from shared.schedules import due_schedules, seconds_to_next_tick, tick
+from shared.schedules import coming_ticks, tick
 
 log = structlog.get_logger()
 
@@ -36,18 +36,22 @@ class Scheduler(Service):
     def run_once(self) -> None:
         """Deal with every tick that is due, each schedule in a transaction of its own."""
         self._seconds = None
-        with Session(asking(self._engine)) as session:
-            due = due_schedules(session, self._job_types)
+        coming = self._coming()
+        due = [name for name, seconds in coming if seconds <= 0]
         for name in due:
             with Session(self._engine) as session, session.begin():
                 jobs = tick(session, name)
                 reach("tick.sent")
             if jobs:
                 log.info("schedule.ticked", schedule=name, jobs=len(jobs))
-        with Session(asking(self._engine)) as session:
-            self._seconds = seconds_to_next_tick(session, self._job_types)
+        coming = self._coming() if due else coming
+        self._seconds = coming[0][1] if coming else None
 
     def pause(self) -> float:
         """Until the next tick, if that is near."""
         longest = super().pause()
         return longest if self._seconds is None else min(max(self._seconds, SHORTEST_PAUSE), longest)
+
+    def _coming(self) -> list[tuple[str, float]]:
+        with Session(asking(self._engine)) as session:
+            return coming_ticks(session, self._job_types)

@@ -44,9 +44,9 @@ def _has_more(settlement: Settlement) -> bool:
 
 
 def _settle_by_one_statement(engine: Engine, settlements: Sequence[Settlement]) -> set[str]:
-    """It commits itself: no BEGIN, no COMMIT, one answer to wait for."""
-    reach("settle.begin")
-    reach("settle.commit_sent")
+    """It commits itself: no BEGIN, no COMMIT, one answer to wait for. What are steps of a transaction are one here."""
+    for step in ("begin", "state", "logs", "locks", "commit_sent"):
+        reach(f"settle.{step}")
     with asking(engine).connect() as connection:
         settled = write_states(connection, settlements, is_with_writes=False)
     reach("settle.acked")

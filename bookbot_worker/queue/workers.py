@@ -10,8 +10,9 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, delete, func, null, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
 
 from bookbot_worker.failpoints import reach
 from bookbot_worker.process_identity import identity
@@ -32,7 +33,8 @@ class Beat:
 
     `cancelled`: those of them that somebody wants stopped. `has_requests`: somebody asked for a cancel or a retry.
     `server_seconds`: how long the server has been up, None on SQLite. `oldest_worker`: the schema revision that workers
-    need at least. `requested_state`: what somebody asks this one to be.
+    need at least. `requested_state`: what somebody asks this one to be. `others_may_be_dead`: another worker runs jobs,
+    or has fallen silent; whether it lives is for the rescuer to find out.
     """
 
     claims: dict[str, str] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class Beat:
     oldest_worker: str | None = None
     has_requests: bool = False
     requested_state: str | None = None
+    others_may_be_dead: bool = True
 
 
 def describe_worker(worker_id: str, settings: Settings, job_types: tuple[str, ...]) -> dict[str, Any]:
@@ -84,6 +87,7 @@ def beat(engine: Engine, worker: dict[str, Any], lease_seconds: float, state: st
         oldest_worker=rows[0].oldest_worker if rows else None,
         has_requests=bool(rows and rows[0].has_requests),
         requested_state=rows[0].requested_state if rows else None,
+        others_may_be_dead=bool(not rows or rows[0].others_may_be_dead),
     )
 
 
@@ -98,10 +102,22 @@ def _answer(worker_id: str, connection: Connection) -> Select[Any, Any, Any, Any
         requested.label("requested_state"),
         up.label("server_seconds"),
         anything_asked().label("has_requests"),
+        _others_may_be_dead(worker_id).label("others_may_be_dead"),
         Job.claim_id,
         Job.job_id,
         Job.cancel_requested_at.is_not(None).label("is_cancelled"),
     ).outerjoin(Job, and_(Job.worker_id == worker_id, IS_RUNNING))
+
+
+def _others_may_be_dead(worker_id: str) -> ColumnElement[bool]:
+    runs = select(1).where(IS_RUNNING, Job.worker_id != worker_id).correlate(None).exists()
+    other = aliased(Worker)
+    return or_(runs, select(1).where(other.worker_id != worker_id, _is_silent(other)).exists())
+
+
+def _is_silent(worker: type[Worker]) -> ColumnElement[bool]:
+    """Its lease is over, and it has not stopped."""
+    return and_(worker.state != "stopped", worker.lease_until < db_now())
 
 
 def close_worker(engine: Engine, worker_id: str) -> None:
@@ -113,7 +129,7 @@ def close_worker(engine: Engine, worker_id: str) -> None:
 
 def silent_workers(engine: Engine) -> list[str]:
     """The ids of those whose lease is over though they have not stopped, whether they hold jobs or not."""
-    query = select(Worker.worker_id).where(Worker.state != "stopped", Worker.lease_until < db_now())
+    query = select(Worker.worker_id).where(_is_silent(Worker))
     with asking(engine).connect() as connection:
         return list(connection.scalars(query))
 
