@@ -87,13 +87,14 @@ def _claim_unbound(engine: Engine, claimant: Claimant, wanted: dict[str, Any]) -
     One statement that commits itself: no BEGIN, no COMMIT, one answer to wait for.
     """
     statement = _found_and_started(claimant, is_below=wanted["below"] is not None)
-    reach("claim.sent")
     with asking(engine).connect() as connection:
         if is_pooled(connection):
             return [], True
         found = connection.execute(statement, wanted | {"worker": claimant.worker_id}).all()
-    reach("claim.committed")
     started = _plain_jobs(row[_FOUND:] for row in found if row[_FOUND] is not None)
+    if started:
+        reach("claim.sent")
+        reach("claim.committed")
     return list(started.values()), len(started) < len(found)
 
 
