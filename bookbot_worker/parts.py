@@ -142,10 +142,9 @@ class Parts:
 
         Raises SchemaMismatch, ConfigurationError, or what the database says where it cannot be reached.
         """
-        if is_postgresql(self.engine) or schema.is_newer(self.engine):
-            schema.check(self.engine)
-        else:
+        if not is_postgresql(self.engine) and schema.is_older(self.engine):
             schema.upgrade(self.engine)
+        schema.check(self.engine)
         with self.job_engine.connect():
             pass  # the first connection of an engine asks the server about itself, and rolls back: not in a job
         watch()

@@ -4,11 +4,11 @@ Everything in it is printable (see `words.py`), so that formats have only their 
 one from stored scenes; `Chapter.read()` and `Section.read()` give the text as blocks (see `blocks.py`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bookbot_worker.exporters.blocks import Content
-from bookbot_worker.exporters.reading import read
 from bookbot_worker.exporters.vocabulary import Terms, terms
 
 
@@ -32,7 +32,7 @@ class Chapter:
 
     def read(self) -> Content:
         """Its scenes as blocks, with their notes."""
-        return read([scene.text for scene in self.scenes])
+        return _blocks([scene.text for scene in self.scenes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Section:
 
     def read(self) -> Content:
         """Its text as blocks, with their notes."""
-        return read([self.text])
+        return _blocks([self.text])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +90,9 @@ class Manuscript:
     def terms(self) -> Terms:
         """The words the book prints by itself."""
         return terms(self.language)
+
+
+def _blocks(texts: Sequence[str]) -> Content:
+    from bookbot_worker.exporters.reading import read  # its parser takes 0.1 s to import: for those who print
+
+    return read(texts)

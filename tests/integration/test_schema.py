@@ -6,6 +6,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from shared import schema
@@ -51,6 +52,12 @@ def is_sqlite(engine: Engine) -> bool:
 def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
     assert schema.upgrade(engine) == schema.current(engine) == schema.head()
     schema.check(engine)
+
+
+def test_the_versions_in_the_names_of_the_files_are_those_alembic_finds() -> None:
+    scripts = ScriptDirectory.from_config(schema._config(None))
+    assert schema.head() == scripts.get_current_head()
+    assert schema._known() == {script.revision for script in scripts.walk_revisions()}
 
 
 def test_a_database_without_tables_is_refused_with_what_to_do(tmp_path: object) -> None:

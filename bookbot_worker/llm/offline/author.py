@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 from bookbot_worker.llm.client import Completion, Listener, Prompt
 from bookbot_worker.llm.errors import failure
-from bookbot_worker.llm.offline.composing import compose
 from bookbot_worker.llm.offline.provoked import (
     BREAKS,
     FINISHES,
@@ -62,6 +61,8 @@ class OfflineAuthor:
         while fault is Fault.HANG:
             self._pause(_LONGEST_PAUSE)
             check()
+        from bookbot_worker.llm.offline.composing import compose  # tables that only those load whom it writes for
+
         text = compose(prompt)
         if fault in HALVED:
             text = text[: len(text) // 2]
