@@ -31,9 +31,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """From the database: always aware, always UTC."""
-        if value is None:
-            return None
+        """From the database: always aware, always UTC. Most servers speak of UTC already; a job has seven of these."""
+        if value is None or getattr(value.tzinfo, "key", None) in ("UTC", "Etc/UTC"):
+            return value
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 

@@ -11,12 +11,11 @@ refused at once with SQLITE_BUSY_SNAPSHOT, whatever busy_timeout says (measured:
 that only reads asks for `read_only(engine)` and begins deferred, so that readers never wait for writers.
 """
 
-import json
 import re
 import select
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -27,6 +26,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from shared.database_json import read_json, write_json
 from shared.errors import ConfigurationError
 from shared.io_deadline import BoundedConnection
 from shared.pg_session import told
@@ -114,7 +114,8 @@ def make_engine(
         "max_overflow": spare,
         "pool_timeout": patience,
         "hide_parameters": True,
-        "json_serializer": partial(json.dumps, allow_nan=False, ensure_ascii=False),  # as JSONB: no NaN, no surrogate
+        "json_deserializer": read_json,
+        "json_serializer": write_json,
     }
     if url.get_backend_name() == "sqlite":
         turn = {"timeout": min(limit, 86_400), "check_same_thread": False}
@@ -122,7 +123,7 @@ def make_engine(
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    # Nothing of this is an `options` of the session, which a pooler refuses. Keepalives and tcp_user_timeout: without
+    # Not as `options` of the session, which a pooler refuses. Keepalives and tcp_user_timeout: without
     # them libpq does not notice a black hole while nobody waits for an answer.
     connect_args = {
         "application_name": application,
