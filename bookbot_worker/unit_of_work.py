@@ -71,10 +71,12 @@ class UnitOfWork:
             return session is not None
         if not session.in_transaction() or not (is_postgresql(self._engine) and self.rule.has_only_read()):
             return session.in_transaction()
+        is_all_known = not self.rule.was_passed_by
         try:
             if self._has_sent_writes(session):
                 return True
-            self._end_reading(session)
+            if is_all_known:
+                self._end_reading(session)
         except SQLAlchemyError:
             return True
         return False
@@ -88,10 +90,12 @@ class UnitOfWork:
         """
         session = self._session
         if session is not None and session.in_transaction():
+            is_all_known = self.rule.has_only_read() and not self.rule.was_passed_by
             if session.in_nested_transaction() or self._has_sent_writes(session):
                 self._warn("kept its database connection while waiting: it had already sent writes")
             elif (transaction := session.get_transaction()) is not None:
-                self._end_reading(session)
+                if is_all_known and is_postgresql(self._engine):
+                    self._end_reading(session)
                 with self.rule.permitted():
                     transaction.close()
         yield
@@ -161,10 +165,9 @@ class UnitOfWork:
         return assigned.scalar() is not None
 
     def _end_reading(self, session: Session) -> None:
-        """On PostgreSQL, end a transaction that has written nothing by COMMIT, where that is known to do nothing.
+        """On PostgreSQL, end a transaction by COMMIT, of which is known that it only sent plain queries.
 
         At a ROLLBACK psycopg forgets all that it has prepared on the connection, for the next jobs too.
         """
-        if is_postgresql(self._engine) and self.rule.has_only_read() and not self.rule.was_passed_by:
-            with self.rule.permitted():
-                session.connection().connection.commit()
+        with self.rule.permitted():
+            session.connection().connection.commit()

@@ -232,17 +232,26 @@ def test_lines_stored_by_a_commit_in_doubt_are_not_stored_twice(engine: Engine, 
     assert lines(engine, attempt.job_id) == ["one"]
 
 
-def test_a_group_locks_its_rows_in_the_order_of_whoever_cancels_a_family(postgres_settings: Settings) -> None:
-    """In any other order a settle that holds the second and waits for the first would deadlock with a cancel."""
+@pytest.mark.parametrize("are_alike", [True, False])
+def test_a_group_locks_its_rows_in_the_order_of_whoever_cancels_a_family(
+    postgres_settings: Settings, are_alike: bool
+) -> None:
+    """In any other order a settle that holds the second and waits for the first would deadlock with a cancel.
+
+    Where all are alike and hold nothing, they are settled by a single statement.
+    """
     engine = make_engine(postgres_settings)
     jobs = [enqueue(engine, Late, book_id=add_book(engine)) for _ in range(2)]
     first, second = (
         Settlement(Candidate(job.job_id, job.lock_scope, job.book_id), str(job.claim_id), Completed())
         for job in claim(engine, Claimant(new_id(), ("late",)), 2)
     )
-    mixed = [second, replace(first, outcome=Failed("settled by a statement of its own, after the others"))]
+    if are_alike:
+        group = [replace(one, holder=Candidate(one.job_id, None)) for one in (second, first)]
+    else:
+        group = [second, replace(first, outcome=Failed("settled by a statement of its own, after the others"))]
     settled: list[set[str]] = []
-    settling = threading.Thread(target=lambda: settled.append(settle_together(engine, mixed)))
+    settling = threading.Thread(target=lambda: settled.append(settle_together(engine, group)))
     with engine.connect() as canceller:
         canceller.execute(select(Job.job_id).where(Job.job_id == jobs[0]).with_for_update())
         settling.start()

@@ -86,6 +86,34 @@ def test_the_answer_says_what_runs_here_and_who_was_cancelled(settings: Settings
     assert beat(engine, description(settings), 20, "running", None).claims == {}
 
 
+def test_the_answer_says_whether_another_worker_may_be_dead(settings: Settings, engine: Engine) -> None:
+    ours, other = description(settings), description(settings)
+    suspicions: list[str] = []
+    condition = Condition(Lease(20.0), lambda: None, 60.0)
+    heartbeat = Heartbeat(engine, ours, condition.lease, condition, 60.0, lambda: suspicions.append("now"))
+
+    def may_be_dead() -> bool:
+        heartbeat.run_once()
+        return heartbeat.others_may_be_dead
+
+    enqueue(engine, Plain)
+    claimed(engine, ours["worker_id"], Plain)
+    beat(engine, other, 20, "running", None)
+    assert not may_be_dead(), "only we run a job, and the other one beats"
+    enqueue(engine, Plain)
+    claimed(engine, other["worker_id"], Plain)
+    assert may_be_dead(), "it runs one; whether it lives is for the rescuer to say"
+    assert may_be_dead()
+    with engine.begin() as connection:
+        connection.execute(update(Job).values(state="waiting", worker_id=None, claim_id=None, started_at=None))
+    assert not may_be_dead()
+    beat(engine, other, -1, "running", None)
+    assert may_be_dead(), "it is silent: it may hold rows"
+    close_worker(engine, other["worker_id"])
+    assert not may_be_dead(), "it has said farewell"
+    assert suspicions == ["now"] * 2
+
+
 def test_on_postgresql_a_beat_is_one_statement_and_leaves_nothing_to_vacuum(postgres_settings: Settings) -> None:
     engine = make_engine(postgres_settings).execution_options(isolation_level="AUTOCOMMIT")
     worker = description(postgres_settings)

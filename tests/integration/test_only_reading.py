@@ -1,13 +1,16 @@
 """A job that has only read is settled with others; one that has written, by whatever way, never is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from bookbot_worker.driver_guard import guard_driver
 from bookbot_worker.jobs.base import BaseJob
+from bookbot_worker.rule_events import watch
 from bookbot_worker.unit_of_work import UnitOfWork, guarded
 from shared.database import make_engine
 from shared.ids import new_id
@@ -54,6 +57,52 @@ ACTS: dict[str, tuple[Callable[[Session], object], bool]] = {
     "a statement": (lambda session: session.execute(text(WRITE)), True),
     "a statement past us": (lambda session: session.connection().connection.cursor().execute(WRITE), True),
 }
+
+
+@pytest.fixture
+def guarded_engine(postgres_settings: Settings) -> Iterator[Engine]:
+    """As a worker has it for its jobs, with one connection."""
+    engine = make_engine(postgres_settings, pool_size=1, spare=0)
+    guard_driver(engine)
+    watch()
+    yield guarded(engine)
+    engine.dispose()
+
+
+def unit_on(engine: Engine) -> UnitOfWork:
+    return UnitOfWork(engine, before_write=lambda: None, warn=lambda _text: None)
+
+
+@pytest.mark.parametrize("parks", [False, True])
+def test_what_jobs_have_only_read_stays_prepared_for_the_next(guarded_engine: Engine, parks: bool) -> None:
+    for _ in range(7):
+        unit = unit_on(guarded_engine)
+        unit.session.get(Book, new_id())
+        if parks:
+            with unit.parked():
+                pass
+        assert not unit.has_work()
+        unit.discard()
+    with guarded_engine.connect() as connection:
+        prepared = connection.scalars(text("SELECT statement FROM pg_prepared_statements")).all()
+    assert [statement for statement in prepared if "FROM books" in statement]
+
+
+@pytest.mark.parametrize("parks", [False, True])
+def test_a_notice_sent_past_us_is_never_heard(guarded_engine: Engine, postgres_settings: Settings, parks: bool) -> None:
+    """A transaction that has written nothing ends by COMMIT only where all its statements are known."""
+    address = postgres_settings.database_url.get_secret_value().replace("+psycopg", "")
+    with psycopg.connect(address, autocommit=True) as listener:
+        listener.execute("LISTEN anybody")
+        unit = unit_on(guarded_engine)
+        unit.session.get(Book, new_id())
+        unit.session.connection().connection.cursor().execute("SELECT pg_notify('anybody', '')")
+        if parks:
+            with unit.parked():
+                pass
+        assert not unit.has_work()
+        unit.discard()
+        assert list(listener.notifies(timeout=0.2)) == []
 
 
 @pytest.mark.parametrize("act", ACTS)

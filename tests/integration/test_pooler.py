@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, event, make_url, text
 from sqlalchemy.orm import Session
 
 from bookbot_worker import BaseJob
+from bookbot_worker.queue.candidates import Claimant
+from bookbot_worker.queue.claim import claim
 from shared import schema
 from shared.control import cancel_job
 from shared.database import make_engine
 from shared.ids import new_id
 from shared.io_deadline import BoundedConnection
 from shared.models import Book
+from shared.pg_session import compile_nothing
 from shared.settings import Settings
 from shared.states import LockScope
 from tests.support.pooler import pooler
@@ -56,7 +59,19 @@ def test_a_pooler_is_recognised_and_the_server_itself_is_not_taken_for_one(
             driver = connection.connection.driver_connection
             assert isinstance(driver, BoundedConnection)
             assert (driver.is_pooled, driver.prepare_threshold, driver.autocommit) == (is_pooled, threshold, False)
+            compile_nothing(connection)
+            assert connection.scalar(text("SHOW jit")) == "off"
+            connection.rollback()
+            assert connection.scalar(text("SHOW jit")) == ("on" if is_pooled else "off"), "others' sessions stay"
     direct.dispose()
+
+
+def test_a_claim_through_a_pooler_has_no_plan_compiled(engine: Engine) -> None:
+    sent: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _cursor, statement, *_more: sent.append(statement))
+    claim(engine, Claimant(new_id(), ("demo",)), 1)
+    [own, found] = sent
+    assert (own, found.split()[0]) == ("SET LOCAL jit = off", "WITH")
 
 
 def test_the_schema_can_be_checked_and_brought_up_to_date(engine: Engine) -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, insert, select, update
@@ -50,7 +51,13 @@ class Clock:
         return self.now
 
 
-def rescuer(engine: Engine, *, has_beaten_for: float = 60.0, server_seconds: float | None = None) -> Rescuer:
+def rescuer(
+    engine: Engine,
+    *,
+    has_beaten_for: float = 60.0,
+    server_seconds: float | None = None,
+    is_needed: Callable[[], bool] = lambda: True,
+) -> Rescuer:
     """A rescuer whose worker has beaten without a gap for so many seconds, with a lease of 20."""
     clock = Clock()
     lease = Lease(20, clock)
@@ -58,7 +65,7 @@ def rescuer(engine: Engine, *, has_beaten_for: float = 60.0, server_seconds: flo
     while clock.now < has_beaten_for:
         clock.now += min(4, has_beaten_for - clock.now)
         lease.renewed(clock.now)
-    return Rescuer(engine, new_id(), lease, 1, lambda: server_seconds)
+    return Rescuer(engine, new_id(), lease, 1, lambda: server_seconds, is_needed=is_needed)
 
 
 def dead(worker_id: str, sign: Sign = Sign.SILENT) -> list[Dead]:
@@ -328,6 +335,18 @@ def test_silent_is_who_has_not_stopped_and_does_not_beat(engine: Engine) -> None
     with engine.begin() as connection:
         connection.execute(update(Worker).where(Worker.worker_id == stopped).values(state="stopped"))
     assert silent_workers(engine) == [silent]
+
+
+def test_the_database_is_asked_only_where_a_beat_has_seen_reason_to(engine: Engine) -> None:
+    job_id = enqueue(engine, Plain)
+    claimed(engine, add_worker(engine, lease=-1), Plain)
+    is_needed = False
+    one = rescuer(engine, is_needed=lambda: is_needed)
+    one.run_once()
+    assert row(engine, job_id).state == "running"
+    is_needed = True
+    one.run_once()
+    assert row(engine, job_id).state == "waiting"
 
 
 def test_two_rescuers_lose_a_job_only_once(engine: Engine) -> None:

@@ -46,13 +46,17 @@ ENDING_SESSIONS: tuple[Guard, ...] = (
         "silent-not-stopped",
         "who has stopped has said farewell to the server too",
         RESCUE + "test_silent_is_who_has_not_stopped_and_does_not_beat",
-        (WORKERS, 'Worker.state != "stopped", Worker.lease_until < db_now()', "Worker.lease_until < db_now()"),
+        (
+            WORKERS,
+            'and_(worker.state != "stopped", worker.lease_until < db_now())',
+            "and_(worker.lease_until < db_now())",
+        ),
     ),
     guard(
         "silent-not-living",
         "who beats is alive",
         RESCUE + "test_silent_is_who_has_not_stopped_and_does_not_beat",
-        (WORKERS, 'Worker.state != "stopped", Worker.lease_until < db_now()', 'Worker.state != "stopped"'),
+        (WORKERS, 'and_(worker.state != "stopped", worker.lease_until < db_now())', 'and_(worker.state != "stopped")'),
     ),
 )
 
