@@ -65,11 +65,11 @@ CASES = (
     ),
     Case(
         "writes",
-        "jobs that write one row each, settled alone, four connections",
+        "jobs that write one row each, settled alone, three connections",
         "jobs/s",
         {
             "bookbot, 100 slots": lambda p: ours.work(p, "writes", p.count(4_000), 100),
-            "pgbench, 4 clients": lambda p: limit.pgbench(p, p.count(8_000), 4, writes=True),
+            "pgbench, 3 clients": lambda p: limit.pgbench(p, p.count(8_000), 3, writes=True),
         },
     ),
     Case(

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from bookbot_worker.telemetry.metrics_page import MetricsPage
     from bookbot_worker.telemetry.tracing import Tracing
 
-JOB_CONNECTIONS = 4
+JOB_CONNECTIONS = 3
 """Connections jobs share. A job that waits for its LLM holds none, so 200 jobs do not need 200."""
 
 LEDGER_CONNECTIONS = 2
