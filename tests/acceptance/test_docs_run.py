@@ -10,22 +10,27 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import make_url
 
-from tests.support.docs import DOCUMENTS, ROOT, write_files
+from tests.conftest import with_database
+from tests.support.docs import DOCUMENTS, ROOT, blocks, write_files
 from tests.support.pictures import png
-from tests.support.postgres import any_programs, execute, free_port
+from tests.support.pooler import program
+from tests.support.postgres import any_programs, execute, free_port, unprivileged
+from tests.support.processes import kill_group, spawn
+from tests.support.running import eventually
 from tests.support.stories import NOT_TYPED, STORIES, Story
 from tests.support.typed import Block, assert_shown, blocks_of, plain_environment, type_in
-from tests.conftest import with_database
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 BLOCKS = {document: blocks_of(document, ROOT) for document in DOCUMENTS}
 TYPED: dict[Path, list[Block]] = {
     document: chosen
-    for document, blocks in BLOCKS.items()
-    if (chosen := [block for block in blocks if block.name not in NOT_TYPED])
+    for document, found in BLOCKS.items()
+    if (chosen := [block for block in found if block.name not in NOT_TYPED])
 }
 
 
@@ -36,7 +41,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "examples", folder / "examples")
     (folder / "front.png").write_bytes(png(60, 90))
     environment = plain_environment(folder)
-    subprocess.run(["bookbot-worker", "demo"], cwd=folder, env=environment, check=True, capture_output=True, timeout=200)
+    subprocess.run(
+        ["bookbot-worker", "demo"], cwd=folder, env=environment, check=True, capture_output=True, timeout=200
+    )
     (folder / "bookbot-demo" / "bookbot.db").rename(folder / "bookbot.db")
     shutil.rmtree(folder / "bookbot-demo")
     return folder
@@ -57,16 +64,57 @@ def databases(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     story = STORIES.get(request.node.callspec.params["document"].relative_to(ROOT).as_posix(), Story())
     wanted = " ".join([story.before, *story.instead.values()])
     made = {"role": name}
-    if "{postgres}" in wanted:
+    if "{postgres}" in wanted or "{pooler}" in wanted:
         execute(server, f"CREATE DATABASE {name}")
         made["postgres"] = with_database(server, name)
     if "{migrated}" in wanted:
         execute(server, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgres_template')}")
         made["migrated"] = with_database(server, name)
-    yield made
+    with contextlib.ExitStack() as stack:
+        if "{pooler}" in wanted:
+            folder: Path = request.getfixturevalue("tmp_path")
+            made["pooler"] = str(stack.enter_context(pooler_of_the_page(made["postgres"], folder)))
+        yield made
     if len(made) > 1:
         execute(server, f"DROP DATABASE {name} WITH (FORCE)")
     execute(server, f"DROP ROLE IF EXISTS {name}")
+
+
+@contextlib.contextmanager
+def pooler_of_the_page(url: str, folder: Path) -> Iterator[int]:
+    """PgBouncer with the files that docs/pgbouncer.md shows, but for ports and where the server is; yields its port."""
+    page, server, port = ROOT / "docs" / "pgbouncer.md", make_url(url), free_port()
+    (config,) = blocks(page, "ini")
+    (users,) = blocks(page, "text")
+    here = f"host={server.host} port={server.port} dbname={server.database} user={server.username}"
+    here += f" password={server.password}" if server.password else ""
+    changes = {
+        "host=db.example.com port=5432 dbname=bookbot": here
+        + (f" password={server.password}" if server.password else ""),
+        "listen_port = 6432": f"listen_port = {port}\nunix_socket_dir =",
+        "/etc/pgbouncer/userlist.txt": str(folder / "userlist.txt"),
+    }
+    for written_there, meant in changes.items():
+        assert config.count(written_there) == 1
+        config = config.replace(written_there, meant)
+    (folder / "pgbouncer.ini").write_text(config)
+    (folder / "userlist.txt").write_text(users)
+    with (folder / "pgbouncer.log").open("wb") as log:
+        started = spawn([*unprivileged(), program(), str(folder / "pgbouncer.ini")], stdout=log, stderr=log)
+    try:
+        through = f"postgresql://bookbot:choose%20one@127.0.0.1:{port}/bookbot"
+
+        def answers() -> bool:
+            assert started.poll() is None, (folder / "pgbouncer.log").read_text()
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(through, connect_timeout=5).close()
+                return True
+            return False
+
+        eventually(answers)
+        yield port
+    finally:
+        kill_group(started)
 
 
 @pytest.mark.parametrize("document", TYPED, ids=lambda path: path.name)
@@ -78,11 +126,12 @@ def test_the_commands_of_a_page_work_as_typed(
     write_files(document, folder)
     story = STORIES.get(document.relative_to(ROOT).as_posix(), Story())
     ids = names_in(folder / "bookbot.db")
-    values = {"port": str(free_port()), **databases}
+    values = {"port": str(free_port()), "another_port": str(free_port()), **databases}
     environment = plain_environment(folder, book=ids["book"], scene=ids["scene"])
     environment["PATH"] += os.pathsep + str(any_programs())
     instead = {"JOB_ID": ids["JOB_ID"]} | {name: filled(meant, values) for name, meant in story.instead.items()}
-    said = type_in(TYPED[document], folder, environment, before=filled(story.before, values), instead=instead)
+    before, after = filled(story.before, values), filled(story.after, values)
+    said = type_in(TYPED[document], folder, environment, before=before, after=after, instead=instead)
     for block, answer in zip(TYPED[document], said, strict=True):
         assert_shown(block, answer)
     whole = "\n".join(said)
@@ -95,7 +144,7 @@ def filled(text: str, values: dict[str, str]) -> str:
 
 
 def test_what_is_not_typed_is_on_a_page_and_covered_elsewhere() -> None:
-    names = [block.name for blocks in BLOCKS.values() for block in blocks]
+    names = [block.name for found in BLOCKS.values() for block in found]
     assert [name for name in NOT_TYPED if names.count(name) != 1] == []
     for (page, _), elsewhere in NOT_TYPED.items():
         covering = ROOT / elsewhere.covered_by
@@ -105,6 +154,9 @@ def test_what_is_not_typed_is_on_a_page_and_covered_elsewhere() -> None:
 
 
 def test_every_shell_block_is_seen_and_every_story_has_its_page() -> None:
-    fences = sum(len(re.findall(r"^ *(?:```|~~~)(?:sh|bash|shell|console)\b", path.read_text(), re.M)) for path in DOCUMENTS)
+    fences = sum(
+        len(re.findall(r"^ *(?:```|~~~)(?:sh|bash|shell|console)\b", path.read_text(), re.MULTILINE))
+        for path in DOCUMENTS
+    )
     assert fences == sum(map(len, BLOCKS.values()))
     assert {ROOT / page for page in STORIES} <= set(TYPED)

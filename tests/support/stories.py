@@ -21,13 +21,15 @@ class Elsewhere:
 class Story:
     """What a page takes for granted.
 
-    `before` is typed first. `instead`: what its names stand for here; "{port}" is a free port, "{postgres}" the address
-    of an empty database, "{migrated}" of one with tables. `printed`: patterns that the answers must contain.
+    `before` is typed first, `after` last. `instead`: what its names stand for here; "{port}" is a free port, "{postgres}"
+    the address of an empty database, "{migrated}" of one with tables, "{pooler}" the port of a PgBouncer in front of an
+    empty one, "{role}" a name for a role. `printed`: patterns that the answers must contain.
     """
 
     before: str = ""
     instead: Mapping[str, str] = field(default_factory=dict)
     printed: tuple[str, ...] = ()
+    after: str = ""
 
 
 DOCKER = Elsewhere("needs a Docker engine", "tests/unit/test_docs_containers.py")
@@ -38,7 +40,9 @@ README = Elsewhere("typed there", "tests/integration/test_docs_readme.py")
 PROMPTS = Elsewhere("typed there", "tests/integration/test_docs_prompts.py")
 
 NOT_TYPED: dict[tuple[str, str], Elsewhere] = {
-    ("README.md", "make demo"): Elsewhere("installs packages over the network", "tests/integration/test_docs_readme.py"),
+    ("README.md", "make demo"): Elsewhere(
+        "installs packages over the network", "tests/integration/test_docs_readme.py"
+    ),
     ("README.md", "make test"): Elsewhere("is this run", ".ci/run"),
     ("README.md", "export PYTHONPATH=. BOOKBOT_JOB_TYPES=my_app.job_types BOOKBOT_JOBS=my_app.jobs"): README,
     ("docs/containers.md", "docker build --tag bookbot ."): DOCKER,
@@ -99,6 +103,14 @@ WEB = """
 bookbot-web --port {port} > web.log 2>&1 &
 until command curl --silent --fail --output /dev/null http://127.0.0.1:{port}/api/health; do sleep 0.1; done
 """
+DEMOS = """
+demos=$(for _ in 1 2 3; do bookbot-worker jobs enqueue demo --props '{"steps": 20, "seconds": 6}'; done)
+"""
+DRAINED = """
+for demo in $demos; do bookbot-worker jobs watch "$demo" --exit-status; done
+until grep -q worker.stopped old-1.log; do sleep 0.1; done
+bookbot-worker jobs show "$demo" | grep -E 'attempt: +1 of'
+"""
 STUB = """
 bookbot-worker llm-stub --port {port} --key a-key-for-tests > stub.log 2>&1 &
 until grep -q http stub.log; do sleep 0.1; done
@@ -131,9 +143,27 @@ STORIES: dict[str, Story] = {
     ),
     "docs/new-job-type.md": Story("export PYTHONPATH=."),
     "docs/operations.md": Story(WORKER.format(name="host1"), {"0199f2a4": "$book"}),
+    "docs/pgbouncer.md": Story("export BOOKBOT_POLL_SECONDS=0.2", {":6432": ":{pooler}"}, ("completed",)),
     "docs/security.md": Story(
         'export DATABASE_URL={migrated}\npsql --quiet "$DATABASE_URL" -c "CREATE ROLE {role}"',
         {"bookbot_web": "{role}"},
         ("COMMIT",),
+    ),
+    "docs/tutorial.md": Story(
+        STUB.replace("bookbot-worker llm-stub", "unset book scene; rm bookbot.db; bookbot-worker llm-stub", 1),
+        {
+            "=40\n": "=4000\n",
+            "bookbot-web ": "bookbot-web --port {another_port} ",
+            ":8000": ":{another_port}",
+            "https://openrouter.ai/api/v1": "http://127.0.0.1:{port}/v1",
+            "vendor/model": "offline-author-1",
+        },
+        ('"scenes_written"', "version 4", r"\(provider\)"),
+    ),
+    "docs/upgrade.md": Story(
+        "export DATABASE_URL={migrated}" + WORKER.format(name="old-1") + DEMOS,
+        {"/opt/bookbot/0.2.0/bin/": ""},
+        ("old-1",),
+        after=DRAINED,
     ),
 }

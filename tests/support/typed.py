@@ -51,13 +51,15 @@ def type_in(
     environment: Mapping[str, str],
     *,
     before: str = "",
+    after: str = "",
     instead: Mapping[str, str] | None = None,
     seconds: float = 240,
 ) -> list[str]:
     """Type the blocks into one bash in `folder`; returns what each printed, to stdout or stderr.
 
-    `before` is typed first. `instead`: what the blocks' names of hosts, ports and ids stand for here. Everything they
-    start is gone when this returns. Raises AssertionError, with the whole conversation, where a command fails.
+    `before` is typed first, `after` last. `instead`: what the blocks' names of hosts, ports and ids stand for here.
+    Everything they start is gone when this returns. Raises AssertionError, with the whole conversation, where a command
+    fails.
     """
     lines = ["set -euo pipefail", before]
     for number, block in enumerate(blocks):
@@ -65,6 +67,7 @@ def type_in(
         for written, meant in (instead or {}).items():
             typed = typed.replace(written, meant)
         lines += [f"echo; echo '{_MARK.format(number)}'", typed]
+    lines.append(after)
     (folder / ".typed.sh").write_text("\n".join(lines), encoding="utf-8")
     record = folder / ".said.txt"
     with record.open("wb") as output:
@@ -77,7 +80,10 @@ def type_in(
             kill_group(shell)
     said = record.read_text(encoding="utf-8", errors="replace")
     assert code == 0, f"exit code {code} of {[block.name for block in blocks]}:\n{said}"
-    return [part.partition("\n")[2].removesuffix("\n") for part in re.split(r"^---- block \d+ ", said, flags=re.M)[1:]]
+    return [
+        part.partition("\n")[2].removesuffix("\n")
+        for part in re.split(r"^---- block \d+ ", said, flags=re.MULTILINE)[1:]
+    ]
 
 
 def assert_shown(block: Block, said: str) -> None:
