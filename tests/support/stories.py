@@ -21,7 +21,7 @@ class Elsewhere:
 class Story:
     """What a page takes for granted.
 
-    `before` is typed first, `after` last. `instead`: what its names stand for here; "{port}" is a free port, "{postgres}"
+    `before` is typed first, `after` last. `instead`: what its names stand for here: "{port}" a free port, "{postgres}"
     the address of an empty database, "{migrated}" of one with tables, "{pooler}" the port of a PgBouncer in front of an
     empty one, "{role}" a name for a role. `printed`: patterns that the answers must contain.
     """
