@@ -90,7 +90,9 @@ def tables_page(written: str) -> str:
         told = section.partition("\n")[2].partition("\n|")[0].strip()
         meanings = dict(_ROW.findall(section))
         rows = [f"| `{column.name}` | {_type(column)} | {meanings.get(column.name, '')} |" for column in table.columns]
-        parts.append("\n".join([f"## {table.name}\n", f"{told}\n", "| column | type | meaning |", "|---|---|---|", *rows]))
+        parts.append(
+            "\n".join([f"## {table.name}\n", f"{told}\n", "| column | type | meaning |", "|---|---|---|", *rows])
+        )
         parts[-1] += "\n"
     return "\n".join(parts)
 
