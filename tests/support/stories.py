@@ -104,7 +104,7 @@ bookbot-web --port {port} > web.log 2>&1 &
 until command curl --silent --fail --output /dev/null http://127.0.0.1:{port}/api/health; do sleep 0.1; done
 """
 DEMOS = """
-demos=$(for _ in 1 2 3; do bookbot-worker jobs enqueue demo --props '{"steps": 20, "seconds": 6}'; done)
+demos=$(for _ in 1 2; do bookbot-worker jobs enqueue demo --props '{"steps": 20, "seconds": 6}'; done)
 """
 DRAINED = """
 for demo in $demos; do bookbot-worker jobs watch "$demo" --exit-status; done

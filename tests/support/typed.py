@@ -1,9 +1,10 @@
 """A page's shell blocks, typed one after another into one shell, and what each of them printed.
 
-A `text` block right below a `sh` block shows what that block prints: line by line, but for ids, times, durations and
-the width of columns. A line "…" stands for any lines.
+A `text` block right below a `sh` block shows what that block prints: line by line, but for ids, times, durations,
+revisions of the schema and the width of columns. A line "…" stands for any lines.
 """
 
+import contextlib
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from tests.support.processes import kill_group, spawn
 _BLOCK = re.compile(r"^```sh\n(?P<typed>.*?)^```$(?:\n\n```text\n(?P<shown>.*?)^```$)?", re.MULTILINE | re.DOTALL)
 _MARK = "---- block {} ----"
 _VARYING = (
+    (r"\b\d{4} \(was ", "<revision> (was "),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<id>"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?", "<time>"),
     (r"\b\d+(\.\d+)? ?(ms|s|min)\b( ago)?", "<duration>"),
@@ -74,8 +76,10 @@ def type_in(
         shell = spawn(
             ["bash", ".typed.sh"], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )  # fmt: skip
+        code: int | None = None
         try:
-            code = shell.wait(seconds)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # then the conversation below says where it stopped
+                code = shell.wait(seconds)
         finally:
             kill_group(shell)
     said = record.read_text(encoding="utf-8", errors="replace")
