@@ -19,6 +19,7 @@ from tests.support.docs import DOCUMENTS, ROOT, blocks, write_files
 from tests.support.pictures import png
 from tests.support.pooler import program
 from tests.support.postgres import any_programs, execute, free_port, unprivileged
+from tests.support.printing import tool
 from tests.support.processes import kill_group, spawn
 from tests.support.running import eventually
 from tests.support.stories import NOT_TYPED, STORIES, Story
@@ -121,6 +122,8 @@ def pooler_of_the_page(url: str, folder: Path) -> Iterator[int]:
 def test_the_commands_of_a_page_work_as_typed(
     document: Path, written: Path, tmp_path: Path, databases: dict[str, str]
 ) -> None:
+    if any("curl " in block.typed for block in TYPED[document]):
+        tool("curl", "curl")
     folder = tmp_path / "reader"
     shutil.copytree(written, folder)
     write_files(document, folder)
