@@ -31,7 +31,8 @@ def commands() -> list[str]:
 
 
 def without_comment(line: str) -> str:
-    return re.split(r"\s#\s", line)[0]
+    """The line without a comment, and without where its output goes."""
+    return re.split(r"\s#\s|\s\d?>", line)[0]
 
 
 def parse(program: click.Command, name: str, words: list[str]) -> None:
