@@ -64,8 +64,8 @@ def check_autovacuum(session: Session) -> Iterator[Finding]:
     worst = session.execute(overdue).one_or_none()
     if worst is not None and worst.ago > LONG_AGO:
         yield warn(
-            "autovacuum", f"it has not come to {worst.name}, of {worst.dead} dead rows, for {worst.ago / 60:.0f} minutes",
-            f"see pg_locks for who keeps it out, pg_stat_progress_vacuum for what it does instead; then VACUUM {worst.name}",
+            "autovacuum", f"{worst.dead} rows of {worst.name} are dead, and for {worst.ago / 60:.0f} minutes it has not come",
+            f"see pg_locks for who keeps it out, pg_stat_progress_vacuum for what it does; then VACUUM {worst.name}",
         )  # fmt: skip
         return
     yield ok("autovacuum", "on")
@@ -92,7 +92,7 @@ def check_old_snapshots(session: Session) -> Iterator[Finding]:
             f"end what it does, or: SELECT pg_terminate_backend({oldest.pid})",
         )  # fmt: skip
     elif hidden:
-        since = f"since when {len(hidden)} sessions of other roles are in a transaction is not shown"
+        since = f"how long the transactions of other roles last, of which there are {len(hidden)}, is not shown"
         yield unseen("old snapshots", since, hidden[0].me)
     else:
         yield ok("old snapshots", "none")
