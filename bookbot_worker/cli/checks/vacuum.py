@@ -43,7 +43,7 @@ def check_autovacuum(session: Session) -> Iterator[Finding]:
     )
     if names := session.scalars(off).all():
         yield warn(
-            "autovacuum", f"{' and '.join(names)}: off. Dead rows stay, and every claim gets slower",
+            "autovacuum", f"the server has {' and '.join(names)} = off: dead rows stay, and every claim gets slower",
             "; ".join(f"ALTER SYSTEM SET {name} = on" for name in names) + "; SELECT pg_reload_conf()",
         )  # fmt: skip
         return
@@ -64,7 +64,8 @@ def check_autovacuum(session: Session) -> Iterator[Finding]:
     worst = session.execute(overdue).one_or_none()
     if worst is not None and worst.ago > LONG_AGO:
         yield warn(
-            "autovacuum", f"{worst.dead} rows of {worst.name} are dead, and for {worst.ago / 60:.0f} minutes it has not come",
+            "autovacuum",
+            f"{worst.dead} rows of {worst.name} are dead, and for {worst.ago / 60:.0f} minutes it has not come",
             f"see pg_locks for who keeps it out, pg_stat_progress_vacuum for what it does; then VACUUM {worst.name}",
         )  # fmt: skip
         return
