@@ -12,7 +12,7 @@ GUARDS_OF_OPERATING = f"{INTEGRATION}test_guards_operating.py::"
 WEB_ROLE = f"{INTEGRATION}test_web_role.py::"
 MOVING_TESTS = "tests/acceptance/test_cli_moving.py::"
 NOTICES = "tests/unit/test_systemd_notices.py"
-ASKED = "tests/faults/test_worker_requests.py::test_a_worker_pauses_goes_on_and_drains_when_it_is_asked[sqlite]"
+ASKED = "tests/faults/test_worker_requests.py::test_a_worker_pauses_goes_on_and_drains_when_it_is_asked"
 
 CANDIDATES = "bookbot_worker/queue/candidates.py"
 REQUESTS = "bookbot_worker/queue/requests.py"
