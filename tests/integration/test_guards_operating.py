@@ -102,12 +102,12 @@ def test_a_slot_that_was_held_back_for_company_is_filled_though_none_comes(
 
 def test_a_worker_that_hears_no_hint_carries_requests_out_at_its_next_beat(deaf: Settings, engine: Engine) -> None:
     beating = deaf.model_copy(update={"heartbeat_seconds": 0.2, "lease_seconds": 20.0})
-    with running(processor_for(beating, Plain)):
-        first = enqueue(engine, Plain, run_at=datetime.now(UTC) + timedelta(days=1))
-        eventually(lambda: row(engine, first).state == "waiting")
+    later = enqueue(engine, Plain, run_at=datetime.now(UTC) + timedelta(days=1))
+    with running(processor_for(beating, Plain)) as processor:
+        eventually(lambda: hasattr(processor, "parts") and processor.parts.requests.pause() > 60)  # it has looked once
         with Session(engine) as session, session.begin():
-            request_cancel(first, session=session)
-        eventually(lambda: row(engine, first).state == "cancelled")
+            request_cancel(later, session=session)
+        eventually(lambda: row(engine, later).state == "cancelled")
 
 
 @pytest.mark.parametrize("state", ["running", "paused"])

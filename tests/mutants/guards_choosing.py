@@ -109,7 +109,7 @@ CHOOSING: tuple[Guard, ...] = (
     guard(
         "turns-are-one-in-twenty",
         "what is urgent comes first",
-        AGEING + "test_a_batch_holds_at_most_one_and_is_filled_from_the_top",
+        LEVELS,
         (TURNS, "if self._claimed < EVERY - 1 or self._clock()", "if self._clock()"),
     ),
     guard(
