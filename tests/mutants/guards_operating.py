@@ -1,7 +1,8 @@
 """Guards of what people ask for: cancels, retries, pauses, pruning, schedules, the web's rights, moving data.
 
-Left out, because no test can tell it apart: that ticks of one schedule are locked (`tick`, shared/schedules.py); each
-is marked once all the same.
+Left out, because no test can tell them apart:
+- that ticks of one schedule are locked (`tick`, shared/schedules.py): each is marked once all the same;
+- that only a loop which turns feeds the watchdog: there is no line to take away, it has no thread of its own.
 """
 
 from tests.mutants.guard import INTEGRATION, Guard, guard
@@ -111,14 +112,10 @@ ASKING: tuple[Guard, ...] = (
         ),
     ),
     guard(
-        "watchdog-hears-the-loop",
-        "a loop that hangs must say nothing, so that it is ended",
+        "leaving-is-not-ready",
+        "a worker that is told to go before it was ready would let a restart of all go on",
         NOTICES,
-        (
-            "bookbot_worker/condition.py",
-            "        self._turning_since = self.lease.clock()\n",
-            "        self._turning_since = self.lease.clock()\n        self.on_turn()\n",
-        ),
+        (SYSTEMD, "not self._is_ready and not condition.is_draining and", "not self._is_ready and"),
     ),
     guard(
         "watchdog-in-time",
