@@ -199,6 +199,19 @@ def test_more_log_than_the_server_means_to_keep(server: DurableServer) -> None:
         assert "wal_keep_size" in advice
 
 
+@pytest.mark.usefixtures("database")
+def test_an_archive_that_takes_no_log(server: DurableServer) -> None:
+    put_away = "SELECT last_archived_time > coalesce(last_failed_time, '-infinity') FROM pg_stat_archiver"
+    with setting(server, "archive_command", "false"):
+        server.execute("SELECT txid_current()", "SELECT pg_switch_wal()")
+        eventually(lambda: server.execute("SELECT 1 FROM pg_stat_archiver WHERE failed_count > 0"))
+        detail, advice = one(findings(), "archive")
+        assert re.match(r"archive_command failed \d+ s ago", detail)
+        assert "archive_command" in advice
+    eventually(lambda: server.execute(put_away) == [(True,)])
+    assert findings() == {}
+
+
 @pytest.mark.parametrize(
     ("name", "scope", "advice"),
     [

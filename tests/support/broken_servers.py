@@ -16,6 +16,13 @@ from tests.support.running import eventually
 MOST = 24
 """Connections of the server, three of them kept for superusers."""
 
+SETTINGS = {
+    "max_connections": MOST,
+    "wal_level": "logical",
+    "max_prepared_transactions": 4,
+    "archive_mode": "on",
+    "archive_command": "true",
+}
 TEMPLATE = "migrated"
 DEAD = 60_000
 A_JOB = "INSERT INTO jobs (job_id, job_type, props) SELECT gen_random_uuid(), 'demo', '{}' FROM generate_series(1, %d)"
@@ -25,7 +32,7 @@ A_JOB = "INSERT INTO jobs (job_id, job_type, props) SELECT gen_random_uuid(), 'd
 def breakable_server() -> Iterator[DurableServer]:
     """A durable server, in good health, on which all of this can be done; with a migrated database to be cloned."""
     with durable_server() as server:
-        for name, value in (("wal_level", "logical"), ("max_prepared_transactions", "4"), ("max_connections", MOST)):
+        for name, value in SETTINGS.items():
             server.execute(f"ALTER SYSTEM SET {name} = '{value}'")
         server.stop()
         server.start()
@@ -38,18 +45,18 @@ def breakable_server() -> Iterator[DurableServer]:
 @contextlib.contextmanager
 def setting(server: DurableServer, name: str, value: str) -> Iterator[None]:
     """The server runs with another value of a setting."""
-    before = server.execute(f"SHOW {name}")
-    set_now(server, f"SET {name} = '{value}'", name, [(value,)])
+    [[before]] = server.execute(f"SHOW {name}")
+    set_now(server, name, value)
     try:
         yield
     finally:
-        set_now(server, f"RESET {name}", name, before)
+        set_now(server, name, before)
 
 
-def set_now(server: DurableServer, change: str, name: str, expected: list[tuple[object, ...]]) -> None:
-    """Change the server's configuration and wait until new sessions have it."""
-    server.execute(f"ALTER SYSTEM {change}", "SELECT pg_reload_conf()")
-    eventually(lambda: server.execute(f"SHOW {name}") == expected)
+def set_now(server: DurableServer, name: str, value: object) -> None:
+    """Change the server's configuration, and wait until new sessions have it."""
+    server.execute(f"ALTER SYSTEM SET {name} = '{value}'", "SELECT pg_reload_conf()")
+    eventually(lambda: server.execute(f"SHOW {name}") == [(value,)])
 
 
 @contextlib.contextmanager

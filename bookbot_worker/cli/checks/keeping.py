@@ -69,6 +69,22 @@ def check_log(session: Session) -> Iterator[Finding]:
         yield ok("write-ahead log", f"{size / MIB:.0f} MiB")
 
 
+def check_archive(session: Session) -> Iterator[Finding]:
+    """Whether the server can put its log away where it is told to. What it cannot it keeps."""
+    query = text(
+        "SELECT current_setting('archive_mode') <> 'off' AS is_on, extract(epoch FROM now() - last_failed_time) AS ago,"
+        " coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS fails FROM pg_stat_archiver"
+    )
+    found = session.execute(query).one()
+    if found.is_on and found.fails:
+        yield warn(
+            "archive", f"archive_command failed {found.ago:.0f} s ago; log is kept until it succeeds",
+            "see the server's log for what it says, and SHOW archive_command",
+        )  # fmt: skip
+    else:
+        yield ok("archive", "no log waits for it" if found.is_on else "none is asked for")
+
+
 def check_size(session: Session) -> Iterator[Finding]:
     """How large the database is. How full the disk is, no server tells."""
     size = session.scalars(text("SELECT pg_database_size(current_database())")).one()
