@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bookbot_worker.cli.checks import Check, Finding, Level, fail, look, ok
 from bookbot_worker.cli.checks.foundations import check_database, check_jobs, check_schema, shown_settings
-from bookbot_worker.cli.checks.keeping import check_archive, check_log, check_size, check_slots
+from bookbot_worker.cli.checks.keeping import check_archive, check_log, check_size, check_slots, check_standbys
 from bookbot_worker.cli.checks.provider import check_llm
 from bookbot_worker.cli.checks.server import check_compiling, check_connections, check_durability, check_notices
 from bookbot_worker.cli.checks.sqlite_file import check_file
@@ -36,6 +36,7 @@ _POSTGRESQL: tuple[tuple[str, Check], ...] = (
     ("old snapshots", check_old_snapshots),
     ("prepared transactions", check_prepared),
     ("replication slots", check_slots),
+    ("standbys", check_standbys),
     ("write-ahead log", check_log),
     ("archive", check_archive),
     ("size", check_size),

@@ -188,6 +188,34 @@ def test_a_slot_whose_standby_is_gone_keeps_dead_rows_and_one_that_lags_keeps_lo
     assert findings() == {}
 
 
+@pytest.mark.parametrize(("slot", "check"), [("", "standbys"), ("x", "replication slots")])
+def test_a_standby_that_reads_for_long(
+    server: DurableServer, database: str, monkeypatch: pytest.MonkeyPatch, slot: str, check: str
+) -> None:
+    if slot:
+        server.execute("SELECT pg_create_physical_replication_slot('x')")
+    with closing(server.standby()) as standby:
+        standby.execute(
+            f"ALTER SYSTEM SET primary_slot_name = '{slot}'", "ALTER SYSTEM SET hot_standby_feedback = on",
+            "ALTER SYSTEM SET wal_receiver_status_interval = 1", "SELECT pg_reload_conf()",
+        )  # fmt: skip
+        standby.catch_up_with(server)
+        with closing(psycopg.connect(standby.url(database))) as reader:
+            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            reader.execute("SELECT count(*) FROM jobs")
+            for _ in range(60):
+                server.execute("UPDATE workers SET pid = pid + 1", database=database)
+            eventually(lambda: findings() == {})
+            monkeypatch.setattr(keeping, "LONG_QUERY", 50)
+            detail, advice = one(eventually(findings), check)
+            assert re.search(r"keeps what died in the last \d+ transactions", detail)
+            assert advice.startswith("end the long query that runs there")
+        eventually(lambda: findings() == {})
+    if slot:
+        eventually(lambda: server.execute("SELECT 1 FROM pg_replication_slots WHERE NOT active"))
+        server.execute("SELECT pg_drop_replication_slot('x')")
+
+
 @pytest.mark.usefixtures("database")
 def test_more_log_than_the_server_means_to_keep(server: DurableServer) -> None:
     """`max_wal_size` is lowered to two segments; `wal_keep_size` keeps sixteen."""

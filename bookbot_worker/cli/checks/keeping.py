@@ -12,6 +12,11 @@ MIB = 1024 * 1024
 FAR_BEHIND = 1024 * MIB
 """Bytes of log. A reader that lives is no further behind for long."""
 
+LONG_QUERY = 1_000_000
+"""Transactions: some minutes of a busy queue. What died in them has to stay for as long as a standby reads."""
+
+_LONG_READ = "end the long query that runs there, or set hot_standby_feedback = off on it"
+
 
 def check_slots(session: Session) -> Iterator[Finding]:
     """Whether a replication slot keeps log or dead rows for a reader that does not come."""
@@ -48,7 +53,24 @@ def _slot_trouble(slot: Row[Any]) -> tuple[str, str] | None:
             f"the reader of {what} is {slot.bytes / MIB:.0f} MiB behind",
             "see what holds it up, before the disk is full",
         )
+    if slot.transactions is not None and slot.transactions > LONG_QUERY:
+        return f"the reader of {what} keeps what died in the last {slot.transactions} transactions", _LONG_READ
     return None
+
+
+def check_standbys(session: Session) -> Iterator[Finding]:
+    """Whether a standby that gives feedback, and has no slot, keeps dead rows for what it reads."""
+    query = text(
+        "SELECT pid, coalesce(application_name, '') AS name, age(backend_xmin) AS transactions FROM pg_stat_activity"
+        " WHERE datname IS NULL AND backend_xmin IS NOT NULL AND coalesce(backend_type, 'walsender') = 'walsender'"
+        " ORDER BY transactions DESC LIMIT 1"
+    )
+    worst = session.execute(query).one_or_none()
+    if worst is None or worst.transactions <= LONG_QUERY:
+        yield ok("standbys", "none keeps dead rows for long")
+        return
+    kept = f"what died in the last {worst.transactions} transactions"
+    yield warn("standbys", f"{worst.name!r} (session {worst.pid}) keeps {kept}", _LONG_READ)
 
 
 def check_log(session: Session) -> Iterator[Finding]:
