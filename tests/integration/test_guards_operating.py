@@ -8,15 +8,18 @@ from sqlalchemy import Engine, select, text, update
 from sqlalchemy.orm import Session
 
 from bookbot_worker import BaseJob, pace, parts
+from bookbot_worker.golden_rule import READS_KEPT
 from bookbot_worker.moving.copying import copy
 from bookbot_worker.queue.limits import Limited, within_limits
 from bookbot_worker.queue.locks import Candidate
+from bookbot_worker.rule_events import watch
+from bookbot_worker.unit_of_work import UnitOfWork, guarded
 from shared.clock import db_now
 from shared.database import make_engine
 from shared.enqueue import create_job
 from shared.errors import Conflict
 from shared.ids import new_id
-from shared.models import Job, Queue, Worker
+from shared.models import Book, Job, Queue, Worker
 from shared.pruning import ended_before, prune_batch
 from shared.requests import request_cancel
 from shared.settings import Settings
@@ -134,6 +137,23 @@ def test_a_job_in_another_s_hands_is_not_pruned_nor_waited_for(postgres_settings
         assert prune_batch(session, ended_before(session, 0)).jobs == 1
         session.commit()
         assert session.scalars(select(Job.job_id)).all() == [ids[0]]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("queries", [0, READS_KEPT + 1])
+def test_a_job_that_notified_somebody_has_work_after_however_many_queries(
+    postgres_settings: Settings, queries: int
+) -> None:
+    """A notice leaves no trace until the commit; and not every query is remembered."""
+    watch()
+    engine = make_engine(postgres_settings)
+    unit = UnitOfWork(guarded(engine), before_write=lambda: None, warn=lambda _text: None)
+    for _ in range(queries):
+        unit.session.get(Book, "01920000-0000-7000-8000-000000000000")
+    assert unit.has_work() is (queries > READS_KEPT)
+    unit.session.execute(text("SELECT pg_notify('anybody', '')"))
+    assert unit.has_work()
+    unit.discard()
     engine.dispose()
 
 

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from bookbot_worker.golden_rule import READS_KEPT
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.rule_events import watch
 from bookbot_worker.unit_of_work import UnitOfWork, guarded
@@ -47,18 +46,11 @@ def test_a_job_that_has_only_read_is_completed(settings: Settings, engine: Engin
     assert run_one(settings, engine, Reads).state == "completed"
 
 
-def notify_after(session: Session, queries: int) -> None:
-    for _ in range(queries):
-        session.get(Book, new_id())
-    session.execute(text("SELECT pg_notify('anybody', '')"))
-
-
 ACTS: dict[str, tuple[Callable[[Session], object], bool]] = {
     "nothing": (lambda _session: None, False),
     "a query": (lambda session: session.get(Book, new_id()), False),
     "a locked row": (lambda session: session.execute(text("SELECT 1 FROM books FOR UPDATE")), True),
     "a notice": (lambda session: session.execute(text("SELECT pg_notify('anybody', '')")), True),
-    "a notice after many queries": (lambda session: notify_after(session, READS_KEPT + 1), True),
     "an object": (lambda session: session.add(Book(book_id=new_id(), title="new", props={})), True),
     "a statement": (lambda session: session.execute(text(WRITE)), True),
     "a statement past us": (lambda session: session.connection().connection.cursor().execute(WRITE), True),

@@ -171,7 +171,7 @@ SETTLING: tuple[Guard, ...] = (
     guard(
         "queries-that-were-not-kept",
         "of very many queries not all are remembered",
-        f"{INTEGRATION}test_only_reading.py::test_what_counts_as_work",
+        f"{INTEGRATION}test_guards_operating.py::test_a_job_that_notified_somebody_has_work_after_however_many_queries",
         (RULE, "len(self.reads) <= READS_KEPT and all(map", "all(map"),
     ),
     guard(
