@@ -1,7 +1,7 @@
 """Many jobs at once, by filter: count them, call them off, run them again. For the CLI and the web alike.
 
 The work goes in batches, each in the caller's transaction: commit, and call again with `after=batch.last` until that is
-None. So no transaction holds thousands of rows, and what is done stays done. Rows are locked in job_id order.
+None (`shared.batches`).
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from shared.batches import BATCH, locked, next_batch
 from shared.control import cancel_families, waiting_again
 from shared.database import announce_jobs
 from shared.errors import InvalidInput
@@ -20,7 +21,6 @@ from shared.models import JOBS, Job
 from shared.states import ACTIVE, TERMINAL, JobState
 from shared.text import check_text
 
-BATCH = 500
 COUNTED = 10_000
 """Matching jobs are counted up to here; beyond, the count says "more"."""
 
@@ -152,25 +152,23 @@ def retry_matching(
     ids = _next(session, filters, states, after, limit)
     connection = session.connection()
     rows = select(Job.job_id, Job.unique_key).where(Job.job_id.in_(ids), Job.state.in_(sorted(states)))
-    locked = {row.job_id: row.unique_key for row in connection.execute(rows.order_by(Job.job_id).with_for_update())}
-    plain = [job_id for job_id, key in locked.items() if key is None]
+    keys = {row.job_id: row.unique_key for row in connection.execute(locked(rows))}
+    plain = [job_id for job_id, key in keys.items() if key is None]
     connection.execute(update(JOBS).where(Job.job_id.in_(plain)).values(**waiting_again(fresh)))
-    refused = [job_id for job_id, key in locked.items() if key is not None and not _retry(connection, job_id, fresh)]
-    if len(locked) > len(refused):
+    refused = [job_id for job_id, key in keys.items() if key is not None and not _retry(connection, job_id, fresh)]
+    if len(keys) > len(refused):
         announce_jobs(connection)
     session.expire_all()
     return Batch(
-        changed=len(locked) - len(refused),
+        changed=len(keys) - len(refused),
         skipped=dict.fromkeys(refused, "another job with its unique key is active"),
         last=ids[-1] if len(ids) == limit else None,
     )
 
 
 def _next(session: Session, filters: JobFilter, states: Iterable[JobState], after: str | None, limit: int) -> list[str]:
-    query = matching(filters, states)
-    if after is not None:
-        query = query.where(Job.job_id > check_id("after", after))
-    return list(session.scalars(query.order_by(Job.job_id).limit(limit)))
+    following = None if after is None else check_id("after", after)
+    return list(session.scalars(next_batch(matching(filters, states), following, limit)))
 
 
 def _retry(connection: Connection, job_id: str, fresh: bool) -> bool:

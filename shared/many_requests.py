@@ -1,28 +1,20 @@
-"""Asking for the same of many jobs: `shared.requests` for hundreds at a time, a few statements each time.
+"""Asking for the same of many jobs: `shared.requests` for a batch of them (`shared.batches`), a few statements each.
 
 What each job needs is seen to by the worker that carries it out; who asks is told how many were in a state for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, true, update
+from sqlalchemy import and_, func, select, true, update
 from sqlalchemy.orm import Session
 
+from shared.batches import locked
 from shared.clock import db_now
 from shared.database import announce_jobs
 from shared.errors import Conflict, NotFound
 from shared.models import Job
 from shared.requests import request_cancel
 from shared.states import TERMINAL, JobState
-
-BATCH = 500
-"""Jobs whose rows are locked at a time, in the order in which rows are locked everywhere."""
-
-
-def batches(job_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The ids in portions, each for a transaction of its own."""
-    ordered = sorted(set(job_ids))
-    return (ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH))
 
 
 def request_cancels(job_ids: Sequence[str], *, session: Session) -> int:
@@ -35,7 +27,7 @@ def request_cancels(job_ids: Sequence[str], *, session: Session) -> int:
     connection = session.connection()
     marked = connection.execute(
         update(Job)
-        .where(Job.job_id.in_(_locked(is_waiting)))
+        .where(Job.job_id.in_(locked(select(Job.job_id).where(is_waiting))))
         .values(cancel_requested_at=func.coalesce(Job.cancel_requested_at, db_now()))
     ).rowcount
     running = select(Job.job_id).where(Job.job_id.in_(job_ids), Job.state == JobState.RUNNING).order_by(Job.job_id)
@@ -54,16 +46,11 @@ def request_retries(job_ids: Sequence[str], *, session: Session, fresh: bool = F
     values = {"retry_requested_at": func.coalesce(Job.retry_requested_at, db_now())}
     marked = connection.execute(
         update(Job)
-        .where(Job.job_id.in_(_locked(has_ended)))
+        .where(Job.job_id.in_(locked(select(Job.job_id).where(has_ended))))
         .values(values | ({"retry_fresh": true()} if fresh else {}))
     )
     announce_jobs(connection)
     return marked.rowcount
-
-
-def _locked(which: ColumnElement[bool]) -> Select[str]:
-    """The ids of these jobs, their rows locked one after the other."""
-    return select(Job.job_id).where(which).order_by(Job.job_id).with_for_update()
 
 
 def _is_told(job_id: str, session: Session) -> bool:

@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 from bookbot_web.api.answers import Document
 from bookbot_web.api.bodies import BulkBody, RawBody, described, read_body
 from bookbot_web.database import Db
+from shared.batches import batches
 from shared.errors import Conflict
-from shared.many_requests import batches, request_cancels, request_retries
+from shared.many_requests import request_cancels, request_retries
 from shared.states import ACTIVE, TERMINAL, JobState
 from shared.views.job_search import matching_ids
 from shared.views.jobs import known_state

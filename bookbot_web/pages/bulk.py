@@ -17,8 +17,9 @@ from bookbot_web.forms import Form, text_of
 from bookbot_web.pages.filters import Filters, read_filters
 from bookbot_web.rendering import render
 from bookbot_web.wording import number
+from shared.batches import batches
 from shared.errors import InvalidInput
-from shared.many_requests import batches, request_cancels, request_retries
+from shared.many_requests import request_cancels, request_retries
 from shared.states import ACTIVE, TERMINAL, JobState
 from shared.views.job_rows import jobs_by_id
 from shared.views.job_search import matching_ids

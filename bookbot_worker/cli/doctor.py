@@ -1,23 +1,50 @@
 """`doctor`: looks at everything that must be well for jobs to run, and says of each what to do."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from bookbot_worker.cli.checks import Finding, Level, fail, ok
+from bookbot_worker.cli.checks import Check, Finding, Level, fail, look, ok
 from bookbot_worker.cli.checks.foundations import check_database, check_jobs, check_schema, shown_settings
+from bookbot_worker.cli.checks.keeping import check_archive, check_log, check_size, check_slots, check_standbys
 from bookbot_worker.cli.checks.provider import check_llm
-from bookbot_worker.cli.checks.storage import check_storage
+from bookbot_worker.cli.checks.server import check_compiling, check_connections, check_durability, check_notices
+from bookbot_worker.cli.checks.sqlite_file import check_file
+from bookbot_worker.cli.checks.vacuum import check_autovacuum, check_dead_rows, check_old_snapshots, check_prepared
 from bookbot_worker.cli.checks.work import check_clock, check_queues, check_schedules, check_stuck_jobs, check_workers
 from bookbot_worker.cli.explaining import explain
 from bookbot_worker.cli.options import JSON_OPTION
 from bookbot_worker.cli.output import one_line, print_json
-from shared.database import make_engine, read_only
+from shared.database import is_postgresql, make_engine, read_only
 from shared.errors import ConfigurationError
 from shared.settings import Settings, load_settings
+
+_WORK: tuple[tuple[str, Check], ...] = (
+    ("clock", check_clock),
+    ("workers", check_workers),
+    ("queues", check_queues),
+    ("stuck jobs", check_stuck_jobs),
+    ("schedules", check_schedules),
+)
+_POSTGRESQL: tuple[tuple[str, Check], ...] = (
+    ("dead rows", check_dead_rows),
+    ("autovacuum", check_autovacuum),
+    ("old snapshots", check_old_snapshots),
+    ("prepared transactions", check_prepared),
+    ("replication slots", check_slots),
+    ("standbys", check_standbys),
+    ("write-ahead log", check_log),
+    ("archive", check_archive),
+    ("size", check_size),
+    ("durability", check_durability),
+    ("connections", check_connections),
+    ("notices", check_notices),
+    ("jit", check_compiling),
+)
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 
@@ -75,13 +102,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _look_inside(engine: Engine) -> Iterator[Finding]:
     try:
-        with Session(read_only(engine)) as session:
-            yield check_clock(session)
-            yield check_workers(session)
-            yield from check_queues(session)
-            yield check_stuck_jobs(session)
-            yield from check_schedules(session)
-            yield from check_storage(session, engine)
+        for name, check in (*_WORK, *(_POSTGRESQL if is_postgresql(engine) else ())):
+            with Session(read_only(engine)) as session:
+                yield from look(name, check, session)
+        if not is_postgresql(engine):
+            yield from check_file(Path(str(engine.url.database)).resolve())
     except SQLAlchemyError as error:
         yield fail("database", explain(error)[0], "look at the database's log, then run doctor again")
 

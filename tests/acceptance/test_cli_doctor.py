@@ -1,6 +1,5 @@
 """`doctor` on set-ups that are broken, each with the advice that mends it, and on one that is well."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,26 +20,10 @@ from shared.enqueue import create_job
 from shared.models import Schedule, Worker
 from shared.queues import pause_queue
 from shared.schedules import create_schedule
-from shared.version import __version__
 from tests.support.claims import add_worker
+from tests.support.doctoring import SECRET, doctor, live_worker
 
 pytestmark = pytest.mark.acceptance
-
-SECRET = "sk-very-secret"  # noqa: S105 - what must not be shown
-
-
-def doctor(code: int) -> dict[str, Any]:
-    """The findings that are not ok, by check."""
-    result = CliRunner().invoke(main, ["doctor", "--json"])
-    assert result.exit_code == code, result.output
-    assert SECRET not in result.output
-    found = json.loads(result.stdout)["checks"]
-    return {row["check"]: row for row in found if row["level"] != "ok"}
-
-
-def live_worker(engine: Engine, **values: Any) -> str:
-    known = {"job_types": ["demo"], "version": __version__}
-    return add_worker(engine, lease=60, **(known | values))
 
 
 def enqueue(engine: Engine, **values: Any) -> str:

@@ -107,6 +107,7 @@ def test_a_notice_sent_past_us_is_never_heard(guarded_engine: Engine, postgres_s
 
 @pytest.mark.parametrize("act", ACTS)
 def test_what_counts_as_work(postgres_settings: Settings, act: str) -> None:
+    watch()  # as a worker does when it starts
     engine = make_engine(postgres_settings)
     unit = UnitOfWork(guarded(engine), before_write=lambda: None, warn=lambda _text: None)
     do, is_work = ACTS[act]

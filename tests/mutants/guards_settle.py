@@ -159,6 +159,22 @@ SETTLING: tuple[Guard, ...] = (
         (UNIT, "            if self._has_sent_writes(session):\n", "            if False:\n"),
     ),
     guard(
+        "only-plain-queries-are-grouped",
+        "a query may have called a function that notifies, or locked a row, which leaves no trace that could be asked for",
+        f"{INTEGRATION}test_only_reading.py::test_what_counts_as_work",
+        (
+            RULE,
+            "len(self.reads) <= READS_KEPT and all(map(is_plain_query, self.reads))",
+            "len(self.reads) <= READS_KEPT",
+        ),
+    ),
+    guard(
+        "queries-that-were-not-kept",
+        "of very many queries not all are remembered",
+        f"{INTEGRATION}test_guards_operating.py::test_a_job_that_notified_somebody_has_work_after_however_many_queries",
+        (RULE, "len(self.reads) <= READS_KEPT and all(map", "all(map"),
+    ),
+    guard(
         "sqlite-counts-changes",
         "to begin again as a writer drops what was written past the session",
         f"{INTEGRATION}test_only_reading.py::test_what_was_written_past_the_session_is_committed_with_the_job",

@@ -115,6 +115,14 @@ def test_a_worker_that_leaves_before_it_was_ready_never_says_that_it_is(conditio
     assert "READY=1" not in "".join(told)
 
 
+def test_a_worker_that_could_work_but_leaves_is_not_ready(condition: Condition, clock: Clock, told: list[str]) -> None:
+    condition.lease.renewed(clock.now)
+    condition.drains()
+    turn(condition)
+    assert told[0].startswith("WATCHDOG=1\nSTOPPING=1\n")
+    assert "READY=1" not in "".join(told)
+
+
 def test_nothing_in_the_status_can_be_taken_for_another_line(condition: Condition, clock: Clock) -> None:
     condition.lease.renewed(clock.now)
     condition.outage = "refused\nREADY=1\x1b[31m"
