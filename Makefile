@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo run test lint faults systemd mutants bench sbom clean
+.PHONY: help demo run test lint faults systemd mutants bench sbom audit clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -59,6 +59,12 @@ sbom: ## write sbom.json: what an installation holds, as CycloneDX
 	build/sbom/runtime/bin/pip install --quiet -c constraints.txt .
 	build/sbom/runtime/bin/pip uninstall --quiet --yes pip setuptools
 	build/sbom/tool/bin/cyclonedx-py environment --output-reproducible -o sbom.json build/sbom/runtime/bin/python
+
+# Strict: a package the service does not know, or cannot be asked about, is not a clean one.
+audit: ## ask the public database of vulnerabilities about every pin of constraints.txt; needs the network
+	$(PYTHON) -m venv --clear build/audit
+	build/audit/bin/pip install --quiet pip-audit==2.10.1
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r constraints.txt
 
 clean: ## remove the virtual environment and what the demo wrote
 	rm -rf $(VENV) bookbot-demo build *.egg-info
