@@ -39,7 +39,7 @@ faults: $(VENV)/installed-test ## every fault case, also those that take minutes
 	$(BIN)/pytest tests/faults --all-faults --timeout 1200 $(ARGS)
 
 systemd: $(VENV)/installed-test ## boot a real systemd and try the units in it; as root, with systemd-container
-	$(BIN)/pytest tests/acceptance/test_systemd_boot.py tests/acceptance/test_systemd_outages.py --systemd --timeout 300 $(ARGS)
+	$(BIN)/pytest tests/acceptance/test_systemd_boot.py tests/acceptance/test_systemd_outages.py --systemd --timeout 300 -n 0 $(ARGS)
 
 mutants: $(VENV)/installed-test ## remove each guard in turn and see its test fail
 	$(BIN)/python -m tests.mutants.run $(ARGS)
