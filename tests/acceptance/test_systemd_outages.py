@@ -25,7 +25,7 @@ from tests.support.installation import (
 )
 from tests.support.machine import Machine
 from tests.support.postgres import free_port
-from tests.support.running import eventually, row
+from tests.support.running import eventually
 
 pytestmark = [pytest.mark.systemd, pytest.mark.xdist_group("systemd")]
 
@@ -118,9 +118,12 @@ def test_at_a_boot_at_which_postgresql_fails_everything_waits_for_it_and_then_wo
 
 
 def test_a_frozen_database_is_no_hang_of_the_loop(machine: Machine, engine: Engine, proxy: ChaosProxy) -> None:
-    """For twice as long as the watchdog waits, which is longer than a turn of calls that all time out."""
-    seconds = 6
-    short = "Environment=BOOKBOT_DATABASE_TIMEOUT_SECONDS=0.5 BOOKBOT_LEASE_SECONDS=120"
+    """For twice as long as the watchdog waits, which is longer than a turn of calls that all time out.
+
+    With so short a timeout a job may be broken off in a call, and run again; it is not lost with its worker.
+    """
+    seconds = 8
+    short = "Environment=BOOKBOT_DATABASE_TIMEOUT_SECONDS=1 BOOKBOT_LEASE_SECONDS=120"
     drop_in(machine, ONE, f"WatchdogSec={seconds}", short)
     machine.run("systemctl", "start", ONE)
     job = add(engine, "effect", until="go")
@@ -132,7 +135,7 @@ def test_a_frozen_database_is_no_hang_of_the_loop(machine: Machine, engine: Engi
     assert machine.main_pid(ONE) == pid
     proxy.passing()
     release(machine)
-    assert (wait_for_state(engine, job).attempt, row(engine, job).losses) == (1, 0)
+    assert wait_for_state(engine, job).losses == 0
     assert (machine.main_pid(ONE), restarts(machine, ONE)) == (pid, 0)
 
 
