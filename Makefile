@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo run test lint faults systemd mutants bench sbom clean
+.PHONY: help demo run test lint faults systemd mutants bench sbom audit clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -39,7 +39,7 @@ faults: $(VENV)/installed-test ## every fault case, also those that take minutes
 	$(BIN)/pytest tests/faults --all-faults --timeout 1200 $(ARGS)
 
 systemd: $(VENV)/installed-test ## boot a real systemd and try the units in it; as root, with systemd-container
-	$(BIN)/pytest tests/acceptance/test_systemd_boot.py --systemd --timeout 300 $(ARGS)
+	$(BIN)/pytest tests/acceptance/test_systemd_boot.py tests/acceptance/test_systemd_outages.py --systemd --timeout 300 -n 0 $(ARGS)
 
 mutants: $(VENV)/installed-test ## remove each guard in turn and see its test fail
 	$(BIN)/python -m tests.mutants.run $(ARGS)
@@ -59,6 +59,12 @@ sbom: ## write sbom.json: what an installation holds, as CycloneDX
 	build/sbom/runtime/bin/pip install --quiet -c constraints.txt .
 	build/sbom/runtime/bin/pip uninstall --quiet --yes pip setuptools
 	build/sbom/tool/bin/cyclonedx-py environment --output-reproducible -o sbom.json build/sbom/runtime/bin/python
+
+# Strict: a package the service does not know, or cannot be asked about, is not a clean one.
+audit: ## ask the public database of vulnerabilities about every pin of constraints.txt; needs the network
+	$(PYTHON) -m venv --clear build/audit
+	build/audit/bin/pip install --quiet pip-audit==2.10.1
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r constraints.txt
 
 clean: ## remove the virtual environment and what the demo wrote
 	rm -rf $(VENV) bookbot-demo build *.egg-info

@@ -96,14 +96,18 @@ class Condition:
 
     def trouble(self) -> str | None:
         """Why this worker can do no work, in one sentence; None while it can."""
+        if not self.is_stuck and self.outage is None and not self.lease.is_trusted:
+            silent = self.lease.silent_for
+            since = "yet" if silent == float("inf") else f"for {silent:.0f} s"
+            return f"no beat has reached the database {since}"
+        return self.trouble_to_tell()
+
+    def trouble_to_tell(self) -> str | None:
+        """The same in a beat: that none has reached the database is over when this one does."""
         if self.is_stuck:
             return "the loop is stuck"
         if self.outage is not None:
             return f"the database does not serve: {self.outage}"
-        if not self.lease.is_trusted:
-            silent = self.lease.silent_for
-            since = "yet" if silent == float("inf") else f"for {silent:.0f} s"
-            return f"no beat has reached the database {since}"
         if self.slots and self.leaked >= self.slots:
             return "every slot is lost to a job that does not stop"
         return None

@@ -18,6 +18,10 @@ def bench(context: click.Context, jobs: int, concurrency: int | None, yes: bool,
     """Measure the queue on your database: enqueue, throughput, latency.
 
     Puts jobs that do nothing into a queue of their own, runs a worker here for them, and deletes them.
+
+    \b
+    bookbot-worker bench --jobs 1000
+    bookbot-worker bench --concurrency 50 --yes --json
     """
     from bookbot_worker.cli.bench_trial import QUEUE, Trial  # brings the whole worker; other commands start without it
     from bookbot_worker.cli.database import checked_engine

@@ -22,6 +22,10 @@ def backup(book_id: str, output: str | None, force: bool) -> None:
     """Save a book as one file: every version of its texts, and its finished files; prints the path.
 
     Jobs, logs and the record of LLM calls are not in it. BOOK_ID may be its unique beginning.
+
+    \b
+    bookbot-worker books backup 0199f2a4
+    bookbot-worker books backup 0199f2a4 --output /var/backups/ --force
     """
     with one_moment(checked_engine()) as session, tempfile.TemporaryFile() as draft:
         book = session.get_one(Book, find_id(session, Book.book_id, "book", book_id))
@@ -36,7 +40,11 @@ def backup(book_id: str, output: str | None, force: bool) -> None:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def restore(file: Path) -> None:
-    """Read back a book that `books backup` saved; prints its id. One that is here already is left alone."""
+    """Read back a book that `books backup` saved; prints its id. One that is here already is left alone.
+
+    \b
+    bookbot-worker books restore "The Salt Ledger.bookbot"
+    """
     with writing() as session:
         book_id = read_book(session, file)
     click.echo(book_id)

@@ -25,7 +25,12 @@ COLUMNS = (
 
 @click.group()
 def books() -> None:
-    """Start books and see how far they are."""
+    """Start books and see how far they are.
+
+    \b
+    bookbot-worker books list
+    bookbot-worker books show 0199f2a4
+    """
 
 
 @books.command()
@@ -38,7 +43,11 @@ def books() -> None:
 def create(
     title: str, brief_file: Path, style_file: Path, author: str | None, language: str | None, as_json: bool
 ) -> None:
-    """Create a book from a brief and a style; prints its id."""
+    """Create a book from a brief and a style; prints its id.
+
+    \b
+    bookbot-worker books create --title "The Salt Ledger" --brief-file brief.md --style-file style.md
+    """
     brief, style = read_text("brief-file", brief_file), read_text("style-file", style_file)
     with writing() as session:
         book_id = create_book(session, title, brief, style, author=author, language=language).book_id
@@ -54,7 +63,11 @@ def create(
 @option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @JSON_OPTION
 def list_(limit: int, as_json: bool) -> None:
-    """List books, newest first."""
+    """List books, newest first.
+
+    \b
+    bookbot-worker books list --limit 10
+    """
     with reading() as session:
         rows = list_books(session, limit=limit)
     print_rows(rows, COLUMNS, as_json=as_json, empty="No books yet. Start one with: bookbot-worker books create")
@@ -64,7 +77,11 @@ def list_(limit: int, as_json: bool) -> None:
 @click.argument("book_id")
 @JSON_OPTION
 def show(book_id: str, as_json: bool) -> None:
-    """Show a book with its chapters and scenes. BOOK_ID may be its unique beginning."""
+    """Show a book with its chapters and scenes. BOOK_ID may be its unique beginning.
+
+    \b
+    bookbot-worker books show 0199f2a4
+    """
     with reading() as session:
         book = get_book(session, book_id)
         book["llm"] = cost_of_book(session, book["book_id"])

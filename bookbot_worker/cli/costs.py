@@ -17,6 +17,10 @@ def costs(by: By, limit: int, as_json: bool) -> None:
     """Show what LLMs have cost.
 
     By day (UTC), book, model, job, or source of the price.
+
+    \b
+    bookbot-worker costs
+    bookbot-worker costs --by book --limit 10
     """
     with reading() as session:
         rows = list_costs(session, by=by, limit=limit)

@@ -18,12 +18,22 @@ from shared.views import check_ready
 
 @click.group()
 def db() -> None:
-    """Set up the database, or see whether it is up to date."""
+    """Set up the database, or see whether it is up to date.
+
+    \b
+    bookbot-worker db upgrade
+    bookbot-worker db check
+    """
 
 
 @db.command()
 def upgrade() -> None:
-    """Create the tables, or bring them up to date. Safe to repeat, and while workers run."""
+    """Create the tables, or bring them up to date. Safe to repeat, and while workers run.
+
+    \b
+    bookbot-worker db upgrade
+    DATABASE_URL=postgresql://host/bookbot bookbot-worker db upgrade
+    """
     engine = make_engine(load_settings(), io_limit=math.inf)  # a table may be large
     try:
         before = schema.current(engine)
@@ -35,7 +45,11 @@ def upgrade() -> None:
 
 @db.command()
 def check() -> None:
-    """Exit 0 if the schema is the one this version needs, 78 if not."""
+    """Exit 0 if the schema is the one this version needs, 78 if not.
+
+    \b
+    bookbot-worker db check
+    """
     engine = checked_engine()
     click.echo(one_line(schema.current(engine)))
 
@@ -46,7 +60,11 @@ def check() -> None:
 def grants_command(role: str, operate: bool) -> None:
     """Print the SQL that lets a role of its own serve the web, and do nothing else.
 
-    Have the owner of the tables run it: bookbot-worker db grants | psql NAME
+    Have the owner of the tables run it, after every upgrade.
+
+    \b
+    bookbot-worker db grants --role bookbot_web | psql "$DATABASE_URL"
+    bookbot-worker db grants --operate
     """
     click.echo(grants(role, operate=operate))
 
@@ -65,8 +83,9 @@ def grants_command(role: str, operate: bool) -> None:
 def copy_(source_url: str, as_json: bool) -> None:
     """Copy another database into this empty one, all of it or nothing: say, from SQLite to PostgreSQL.
 
-    Stop the workers of the other one first. It is only read. Example:
+    Stop the workers of the other one first. It is only read.
 
+    \b
     DATABASE_URL=postgresql://host/bookbot bookbot-worker db copy --from sqlite:///bookbot.db
     """
     try:

@@ -31,6 +31,10 @@ def demo(context: click.Context, brief: Path | None, style: Path | None, title: 
 
     Prints their paths. Needs nothing but a directory. The author is the one the settings name, by default the
     built-in offline one.
+
+    \b
+    bookbot-worker demo
+    bookbot-worker demo --brief examples/brief.md --style examples/style.md --title "The Salt Ledger"
     """
     from bookbot_worker.cli.demo_book import DemoBook  # brings the whole worker; other commands start without it
 

@@ -29,7 +29,12 @@ COLUMNS = (
 
 @click.group()
 def files() -> None:
-    """List finished exports and save them to the disk."""
+    """List finished exports and save them to the disk.
+
+    \b
+    bookbot-worker files list
+    bookbot-worker files save --book 0199f2a4 --format epub
+    """
 
 
 @files.command("list")
@@ -38,7 +43,11 @@ def files() -> None:
 @option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @JSON_OPTION
 def list_(book: str | None, job: str | None, limit: int, as_json: bool) -> None:
-    """List files, newest first."""
+    """List files, newest first.
+
+    \b
+    bookbot-worker files list --book 0199f2a4
+    """
     with reading() as session:
         rows = list_files(
             session,
@@ -56,7 +65,11 @@ def list_(book: str | None, job: str | None, limit: int, as_json: bool) -> None:
 @option("--book", required=True, help="The book it is for.")
 @JSON_OPTION
 def add(picture: Path, book: str, as_json: bool) -> None:
-    """Keep a PNG or JPEG with a book, for the cover of its exports; prints the FILE_ID for their props."""
+    """Keep a PNG or JPEG with a book, for the cover of its exports; prints the FILE_ID for their props.
+
+    \b
+    bookbot-worker files add cover.png --book 0199f2a4
+    """
     cover = cover_of(read_bytes("picture", picture, MAX_BYTES))
     with writing() as session:
         file = keep_cover(session, find_id(session, Book.book_id, "book", book), cover, picture.stem)
@@ -74,7 +87,12 @@ def add(picture: Path, book: str, as_json: bool) -> None:
 @option("--output", metavar="PATH", help="File, directory, or - for stdout.")
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 def save_(file_id: str | None, book: str | None, file_format: str | None, output: str | None, force: bool) -> None:
-    """Save a file under its own name, or as --output; prints the path."""
+    """Save a file under its own name, or as --output; prints the path.
+
+    \b
+    bookbot-worker files save 0199f2a4
+    bookbot-worker files save --book 0199f2a4 --format epub --output books/
+    """
     if (file_id is None) == (book is None) or (book is None) != (file_format is None):
         raise click.UsageError("name a FILE_ID, or --book and --format")
     with reading() as session:

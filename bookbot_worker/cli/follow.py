@@ -24,7 +24,12 @@ LOOK_AGAIN_SECONDS = 0.5  # job logs are stored every half second; looking more 
 @option("--level", type=click.Choice(LEVELS, case_sensitive=False), help="Only lines at least this serious.")
 @JSON_OPTION
 def logs(job_id: str, follow: bool, level: str | None, as_json: bool) -> None:
-    """Print a job's log, oldest line first."""
+    """Print a job's log, oldest line first.
+
+    \b
+    bookbot-worker jobs logs 0199f2a4 --level warning
+    bookbot-worker jobs logs -f 0199f2a4
+    """
     after, has_ended = START, not follow
     with reading() as session:
         found = find_id(session, Job.job_id, "job", job_id)
@@ -52,7 +57,12 @@ def logs(job_id: str, follow: bool, level: str | None, as_json: bool) -> None:
 @click.option("--exit-status", is_flag=True, help="Exit 1 if the job did not complete.")
 @click.pass_context
 def watch(context: click.Context, job_id: str, exit_status: bool) -> None:
-    """Show a job and everything it started, live, until all of it has ended."""
+    """Show a job and everything it started, live, until all of it has ended.
+
+    \b
+    bookbot-worker jobs watch 0199f2a4
+    bookbot-worker jobs watch 0199f2a4 --exit-status
+    """
     with make_board() as board:
         while True:
             with reading() as session:

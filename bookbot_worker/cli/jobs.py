@@ -27,7 +27,13 @@ from shared.why import explain
 
 @click.group()
 def jobs() -> None:
-    """Enqueue jobs, watch them, call them off, run them again."""
+    """Enqueue jobs, watch them, call them off, run them again.
+
+    \b
+    bookbot-worker jobs enqueue create_foundation --book 0199f2a4
+    bookbot-worker jobs list --state error
+    bookbot-worker jobs watch 0199f2a4
+    """
 
 
 jobs.add_command(logs)
@@ -49,7 +55,12 @@ def enqueue(
     job_type: str, book: str | None, chunk: str | None, props: str | None, depends_on: tuple[str, ...], as_json: bool,
     **given: Any,
 ) -> None:  # fmt: skip
-    """Enqueue a job; prints its id."""
+    """Enqueue a job; prints its id.
+
+    \b
+    bookbot-worker jobs enqueue create_foundation --book 0199f2a4
+    bookbot-worker jobs enqueue export_book --book 0199f2a4 --props '{"format": "epub"}' --depends-on 0199f2a5
+    """
     parameters = read_props(props)
     with writing() as session:
         chunk_id = find_given(session, Chunk.chunk_id, "chunk", chunk)
@@ -77,7 +88,12 @@ def enqueue(
 @option("--limit", type=click.IntRange(1, 200), default=50, show_default=True)
 @JSON_OPTION
 def list_(book: str | None, parent: str | None, before: str | None, as_json: bool, **filters: Any) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    \b
+    bookbot-worker jobs list --state error
+    bookbot-worker jobs list --book 0199f2a4 --type generate_chunk --limit 10
+    """
     with reading() as session:
         rows = list_jobs(
             session,
@@ -94,7 +110,12 @@ def list_(book: str | None, parent: str | None, before: str | None, as_json: boo
 @click.option("--llm", "with_calls", is_flag=True, help="What it asked LLMs, and what they answered.")
 @JSON_OPTION
 def show(job_id: str, with_calls: bool, as_json: bool) -> None:
-    """Show a job, what it started, and why it waits. JOB_ID may be its unique beginning."""
+    """Show a job, what it started, and why it waits. JOB_ID may be its unique beginning.
+
+    \b
+    bookbot-worker jobs show 0199f2a4
+    bookbot-worker jobs show 0199f2a4 --llm
+    """
     with reading() as session:
         if with_calls:
             calls = job_calls(session, find_id(session, Job.job_id, "job", job_id))
@@ -186,7 +207,11 @@ def retry(
 @click.argument("job_id")
 @JSON_OPTION
 def why(job_id: str, as_json: bool) -> None:
-    """Say why a job is waiting."""
+    """Say why a job is waiting.
+
+    \b
+    bookbot-worker jobs why 0199f2a4
+    """
     with reading() as session:
         found = find_id(session, Job.job_id, "job", job_id)
         reason = explain(session, found)

@@ -32,6 +32,10 @@ def llm_stub(
 
     On this machine only. Prints the base URL when it is ready, and serves until SIGTERM or Ctrl-C. It is a text
     generator for tests and demonstrations, no language model.
+
+    \b
+    bookbot-worker llm-stub --port 8111
+    bookbot-worker llm-stub --words-per-second 40 --fault 429@1-3 --record calls.jsonl
     """
     from bookbot_worker.llm.stub import Rule, Stub, StubServer  # brings the web server; other commands start without
     from bookbot_worker.llm.stub.record import Record

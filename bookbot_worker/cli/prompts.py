@@ -36,14 +36,25 @@ BOOK_OPTION = option("--book", "book_id", help="The book whose bots and tasks ar
 
 @click.group()
 def prompts() -> None:
-    """List, check and change bots and tasks, the prompts."""
+    """List, check and change bots and tasks, the prompts.
+
+    \b
+    bookbot-worker prompts list
+    bookbot-worker prompts export --output prompts.yaml
+    bookbot-worker prompts import prompts.yaml --book 0199f2a4
+    """
 
 
 @prompts.command("list")
 @BOOK_OPTION
 @JSON_OPTION
 def list_(book_id: str | None, as_json: bool) -> None:
-    """List bots and tasks, the preferred ones first."""
+    """List bots and tasks, the preferred ones first.
+
+    \b
+    bookbot-worker prompts list
+    bookbot-worker prompts list --book 0199f2a4
+    """
     bots, tasks = _kit(book_id)
     rows: list[Row] = [{"kind": "bot", **bot.model_dump(mode="json"), "uses": []} for bot in bots]
     rows += [{"kind": "task", **task.model_dump(mode="json"), "uses": sorted(uses(task.prompt))} for task in tasks]
@@ -54,7 +65,11 @@ def list_(book_id: str | None, as_json: bool) -> None:
 @click.argument("name")
 @BOOK_OPTION
 def show(name: str, book_id: str | None) -> None:
-    """Print the prompt of the bot or task called NAME, case aside."""
+    """Print the prompt of the bot or task called NAME, case aside.
+
+    \b
+    bookbot-worker prompts show "Write scene"
+    """
     bots, tasks = _kit(book_id)
     found = library.named(bots, name) or library.named(tasks, name)
     if found is None:
@@ -67,7 +82,12 @@ def show(name: str, book_id: str | None) -> None:
 @option("--output", help="A file, or a directory.  [default: stdout]")
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 def export(book_id: str | None, output: str | None, force: bool) -> None:
-    """Write bots and tasks as a YAML file, to edit and to import again."""
+    """Write bots and tasks as a YAML file, to edit and to import again.
+
+    \b
+    bookbot-worker prompts export --output prompts.yaml
+    bookbot-worker prompts export --book 0199f2a4 > prompts.yaml
+    """
     text = write_kit(*_kit(book_id))
     if output is None:
         click.echo(text, nl=False)
@@ -81,7 +101,12 @@ def export(book_id: str | None, output: str | None, force: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @BOOK_OPTION
 def lint(file: Path | None, book_id: str | None) -> None:
-    """Check a YAML file, or the bots and tasks of a book: a line for each fault, with its place."""
+    """Check a YAML file, or the bots and tasks of a book: a line for each fault, with its place.
+
+    \b
+    bookbot-worker prompts lint prompts.yaml
+    bookbot-worker prompts lint --book 0199f2a4
+    """
     if (file is None) == (book_id is None):
         raise click.UsageError("name either a FILE or a --book", click.get_current_context())
     faults = list(_faults_of_file(file) if file is not None else _faults_of_book(book_id or ""))
@@ -98,6 +123,9 @@ def import_(file: Path, book_id: str) -> None:
     """Make the bots and tasks of a YAML file those of a book, all or nothing.
 
     A list that the file does not have stays as it is. Entries are the same by name; each change is a new version.
+
+    \b
+    bookbot-worker prompts import prompts.yaml --book 0199f2a4
     """
     kit = _usable_kit(file)
     with writing() as session:

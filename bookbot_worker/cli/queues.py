@@ -49,6 +49,10 @@ def list_(of_types: bool, as_json: bool) -> None:
     """List the queues that have jobs, a rule, or a worker of their own.
 
     A queue is "full" when as many of its jobs run as may, and "unserved" when jobs wait in it for no live worker.
+
+    \b
+    bookbot-worker queues list
+    bookbot-worker queues list --types
     """
     with reading() as session:
         rows = list_job_type_limits(session) if of_types else list_queues(session)

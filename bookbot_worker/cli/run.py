@@ -34,6 +34,11 @@ def run(until_empty: bool, **overrides: Any) -> None:
 
     The first SIGTERM or Ctrl-C finishes what runs; the second gives it back to the queue and leaves. SIGUSR2 pauses
     and resumes claiming, SIGUSR1 prints the stacks of all threads.
+
+    \b
+    bookbot-worker run
+    bookbot-worker run --concurrency 20 --queue default --queue exports --health-port 9100
+    bookbot-worker run --until-empty
     """
     from bookbot_worker.daemon import run_worker  # brings the whole worker; other commands start without it
     from bookbot_worker.telemetry.logging import configure_logging

@@ -43,6 +43,9 @@ def list_(as_json: bool) -> None:
     """List the schedules, with their next ticks.
 
     "overdue": no worker that knows the job type has come for a tick. "troubled": its last tick could make no job.
+
+    \b
+    bookbot-worker schedules list
     """
     with reading() as session:
         rows = list_schedules(session)
@@ -53,7 +56,11 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @JSON_OPTION
 def show(name: str, as_json: bool) -> None:
-    """Show one schedule: its next ticks, its last ones, and what is wrong with it."""
+    """Show one schedule: its next ticks, its last ones, and what is wrong with it.
+
+    \b
+    bookbot-worker schedules show nightly
+    """
     with reading() as session:
         row = get_schedule(session, name)
     if as_json:
@@ -101,7 +108,11 @@ def create(name: str, book: str | None, props: str | None, as_json: bool, **give
 @click.argument("name")
 @JSON_OPTION
 def enable(name: str, as_json: bool) -> None:
-    """Let a schedule tick again, from now on."""
+    """Let a schedule tick again, from now on.
+
+    \b
+    bookbot-worker schedules enable nightly
+    """
     with writing() as session:
         enable_schedule(name, session=session)
     _print(name, as_json)
@@ -111,7 +122,11 @@ def enable(name: str, as_json: bool) -> None:
 @click.argument("name")
 @JSON_OPTION
 def disable(name: str, as_json: bool) -> None:
-    """Let a schedule tick no more until it is enabled."""
+    """Let a schedule tick no more until it is enabled.
+
+    \b
+    bookbot-worker schedules disable nightly
+    """
     with writing() as session:
         disable_schedule(name, session=session)
     _print(name, as_json)
@@ -121,7 +136,11 @@ def disable(name: str, as_json: bool) -> None:
 @click.argument("name")
 @JSON_OPTION
 def run_now(name: str, as_json: bool) -> None:
-    """Enqueue a schedule's job now, beside its ticks; prints the job's id."""
+    """Enqueue a schedule's job now, beside its ticks; prints the job's id.
+
+    \b
+    bookbot-worker schedules run nightly
+    """
     with writing() as session:
         job_id = run_schedule_now(name, session=session).job_id
     if not as_json:
@@ -134,7 +153,11 @@ def run_now(name: str, as_json: bool) -> None:
 @schedules.command()
 @click.argument("name")
 def delete(name: str) -> None:
-    """Forget a schedule. Jobs it has made stay."""
+    """Forget a schedule. Jobs it has made stay.
+
+    \b
+    bookbot-worker schedules delete nightly
+    """
     with writing() as session:
         delete_schedule(name, session=session)
 

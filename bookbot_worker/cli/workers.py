@@ -68,6 +68,9 @@ def pause(name: str, as_json: bool) -> None:
     """Have a worker claim nothing for now. What it runs goes on.
 
     NAME is the name of one or more workers, or the beginning of a worker's id. It hears of it within a few seconds.
+
+    \b
+    bookbot-worker workers pause host1
     """
     _ask(name, "paused", as_json)
 
@@ -76,7 +79,11 @@ def pause(name: str, as_json: bool) -> None:
 @click.argument("name")
 @JSON_OPTION
 def resume(name: str, as_json: bool) -> None:
-    """Have a paused worker claim jobs again."""
+    """Have a paused worker claim jobs again.
+
+    \b
+    bookbot-worker workers resume host1
+    """
     _ask(name, "running", as_json)
 
 
@@ -87,6 +94,9 @@ def drain(name: str, as_json: bool) -> None:
     """Have a worker finish what it runs, claim nothing more, and end with code 0, as after SIGTERM.
 
     A supervisor that always restarts it will start a new one. This cannot be taken back.
+
+    \b
+    bookbot-worker workers drain host1
     """
     _ask(name, "draining", as_json)
 

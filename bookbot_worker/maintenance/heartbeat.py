@@ -79,7 +79,7 @@ class Heartbeat(Service):
     def beat(self) -> Beat:
         """Send one beat now; raises what says that the database is away."""
         lease, condition = self._lease, self._condition
-        return beat(self._engine, self._worker, lease.seconds, condition.state, condition.trouble())
+        return beat(self._engine, self._worker, lease.seconds, condition.state, condition.trouble_to_tell())
 
     def take_news(self) -> tuple[Beat, float] | None:
         """The last answer and when its question was sent, once."""

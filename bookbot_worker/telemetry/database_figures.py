@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from shared.database import make_engine, read_only
+from shared.database import is_postgresql, make_engine, read_only
 from shared.outages import reason
 from shared.settings import Settings
 from shared.views.metrics import load_figures
@@ -47,6 +47,9 @@ class FigureReader:
     def __init__(self, settings: Settings, application: str) -> None:
         limit = min(settings.database_timeout_seconds, PATIENCE)
         self.engine: Engine = make_engine(settings, application=application, pool_size=1, spare=0, io_limit=limit)
+        # Else a job that is claimed between two questions would be counted twice: as waiting and as running.
+        moment = {"isolation_level": "REPEATABLE READ"} if is_postgresql(self.engine) else {}
+        self._of_one_moment = read_only(self.engine.execution_options(**moment))
         self._lock = threading.Lock()
         self._look: threading.Thread | None = None
         self._figures: dict[str, Any] | None = None
@@ -74,7 +77,7 @@ class FigureReader:
 
     def _ask(self) -> dict[str, Any] | None:
         try:
-            with Session(read_only(self.engine)) as session:
+            with Session(self._of_one_moment) as session:
                 figures = load_figures(session)
         except SQLAlchemyError as error:
             if not self._is_failing:  # said once, not at every question

@@ -5,9 +5,6 @@ virtual environment is where they expect it, and the database is this run's Post
 """
 
 import json
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,91 +14,38 @@ from sqlalchemy.orm import Session
 from shared.database import make_engine
 from shared.enqueue import create_job
 from shared.ids import new_id
-from shared.job_types import catalogue
-from shared.models import Book, Chunk, Job, OutputFile
+from shared.models import Book, Chunk, OutputFile
 from shared.models import Worker as WorkerRow
+from shared.new_book import create_book
 from shared.settings import Settings, load_settings
 from tests.conftest import with_database
-from tests.faults.jobs import JOB_TYPES
-from tests.support.docs import ROOT
-from tests.support.machine import HOME, Machine, build_environment, units, why_not
+from tests.support.installation import (
+    ONE,
+    TWO,
+    WEB,
+    add,
+    all_workers,
+    answer,
+    drop_in,
+    release,
+    serve_web_at,
+    wait_for_start,
+    wait_for_state,
+)
+from tests.support.llm_stub import MODEL, llm_stub
+from tests.support.machine import Machine
 from tests.support.postgres import execute, free_port
 from tests.support.running import eventually, row
 
 pytestmark = [pytest.mark.systemd, pytest.mark.xdist_group("systemd")]
 
-ONE, TWO = "bookbot-worker@1", "bookbot-worker@2"
-WITNESS = "/var/lib/bookbot/witness"
-QUICKLY = {"BOOKBOT_POLL_SECONDS": "0.2", "BOOKBOT_RESCUE_SECONDS": "0.3", "BOOKBOT_STOP_GRACE_SECONDS": "1"}
-TEST_JOBS = {"BOOKBOT_JOBS": "tests.faults.jobs", "BOOKBOT_JOB_TYPES": "tests.faults.jobs", "PYTHONPATH": f"{HOME}/src"}
-
-
-@pytest.fixture(scope="session")
-def environment_of_units(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The virtual environment that the machines share."""
-    if (missing := why_not()) is not None:
-        pytest.fail(f"a machine with systemd cannot be booted: {missing}")
-    return build_environment(tmp_path_factory.mktemp("opt") / "venv")
+KEY = "sk-the-key-of-the-model"
 
 
 @pytest.fixture
 def settings(postgres_settings: Settings) -> Settings:
     """On PostgreSQL."""
     return postgres_settings
-
-
-@pytest.fixture
-def machine(environment_of_units: Path, settings: Settings, tmp_path: Path) -> Iterator[Machine]:
-    """A machine on which everything is installed as the guide says, and nothing started."""
-    for job_type in JOB_TYPES:
-        catalogue().add(job_type)
-    places = {unit: f"/etc/systemd/system/{unit.name}" for unit in units()}
-    machine = Machine(
-        tmp_path, {environment_of_units: str(HOME / "venv"), ROOT / "tests": f"{HOME}/src/tests", **places}
-    )
-    try:
-        machine.run("useradd", "--system", "bookbot")
-        machine.write("/etc/credstore/database-url", settings.database_url.get_secret_value())
-        machine.write("/etc/bookbot/bookbot.env", as_lines(QUICKLY | TEST_JOBS))
-        yield machine
-    finally:
-        machine.close()
-
-
-def as_lines(variables: dict[str, str]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in variables.items())
-
-
-def drop_in(machine: Machine, unit: str, *lines: str) -> None:
-    """Change a unit, as `systemctl edit` would."""
-    machine.write(f"/etc/systemd/system/{unit}.service.d/test.conf", "\n".join(["[Service]", *lines, ""]))
-    machine.run("systemctl", "daemon-reload")
-
-
-def add(engine: Engine, job_type: str, **props: object) -> str:
-    with Session(engine) as session:
-        job = create_job(job_type=job_type, props={"witness": WITNESS, **props}, session=session)
-        session.commit()
-        return job.job_id
-
-
-def wait_for_state(engine: Engine, job_id: str, state: str = "completed") -> Job:
-    eventually(lambda: row(engine, job_id).state == state, 60)
-    return row(engine, job_id)
-
-
-def wait_for_start(machine: Machine, job_id: str, times: int = 1) -> None:
-    eventually(lambda: machine.run("cat", WITNESS, check=False).count(f"start {job_id}") >= times, 60)
-
-
-def release(machine: Machine) -> None:
-    """Let go the jobs that wait for the word."""
-    machine.run("sh", "-c", f"echo go >> {WITNESS}")
-
-
-def all_workers(engine: Engine) -> dict[str, str]:
-    with Session(engine) as session:
-        return {worker.name: worker.state for worker in session.scalars(select(WorkerRow))}
 
 
 def test_starting_means_ready_and_the_status_and_the_journal_tell_what_it_does(
@@ -158,6 +102,23 @@ def test_a_worker_that_drains_gets_the_time_it_asks_for(machine: Machine, engine
     assert wait_for_state(engine, job).attempt == 1
 
 
+def test_a_job_that_outlasts_the_drain_time_goes_back_and_runs_after_the_next_start(
+    machine: Machine, engine: Engine
+) -> None:
+    drop_in(machine, ONE, "Environment=BOOKBOT_DRAIN_SECONDS=0.5")
+    machine.run("systemctl", "start", ONE)
+    job = add(engine, "effect", until="go")
+    wait_for_start(machine, job)
+    machine.run("systemctl", "stop", ONE)
+    assert machine.show(ONE, "ActiveState", "Result", "ExecMainStatus") == ["inactive", "success", "0"]
+    given_back = row(engine, job)
+    assert (given_back.state, given_back.attempt, given_back.losses) == ("waiting", 0, 0)
+    machine.run("systemctl", "start", ONE)
+    wait_for_start(machine, job, times=2)
+    release(machine)
+    assert wait_for_state(engine, job).attempt == 1
+
+
 def test_a_loop_that_hangs_is_killed_by_the_watchdog_and_its_jobs_run_again(machine: Machine, engine: Engine) -> None:
     """It hangs when it claims for the second time; so does its successor, if it has to claim twice."""
     drop_in(
@@ -207,39 +168,23 @@ def test_a_wrong_setting_is_said_once_and_not_tried_again(machine: Machine) -> N
 
 def test_the_target_starts_restarts_and_stops_all_instances_and_the_web(machine: Machine, engine: Engine) -> None:
     port = free_port()
-    program = f"{HOME}/venv/bin/bookbot-web --host 127.0.0.1 --port {port}"
-    drop_in(machine, "bookbot-web", "ExecStart=", f"ExecStart={program}")
+    serve_web_at(machine, port)
     machine.write("/etc/credstore/web-token", "a-token-nobody-guesses")
-    machine.run("systemctl", "enable", "bookbot.target", "bookbot-web", ONE, TWO)
+    machine.run("systemctl", "enable", "bookbot.target", WEB, ONE, TWO)
     machine.run("systemctl", "start", "bookbot.target")
     host = machine.run("hostname")
     eventually(lambda: all_workers(engine) == {f"{host}-1": "running", f"{host}-2": "running"})
     assert eventually(lambda: answer(port, "health")) == 200
     assert (answer(port, "jobs"), answer(port, "jobs", "a-token-nobody-guesses")) == (401, 200)
-    before = [machine.main_pid(unit) for unit in (ONE, TWO, "bookbot-web")]
+    before = [machine.main_pid(unit) for unit in (ONE, TWO, WEB)]
     machine.run("systemctl", "restart", "bookbot.target")
     eventually(lambda: machine.show(TWO, "ActiveState") == machine.show(ONE, "ActiveState") == ["active"])
-    after = [machine.main_pid(unit) for unit in (ONE, TWO, "bookbot-web")]
+    after = [machine.main_pid(unit) for unit in (ONE, TWO, WEB)]
     assert not set(before) & {*after, 0}
     machine.run("systemctl", "stop", "bookbot.target")
-    eventually(lambda: not any(machine.main_pid(unit) for unit in (ONE, TWO, "bookbot-web")))
+    eventually(lambda: not any(machine.main_pid(unit) for unit in (ONE, TWO, WEB)))
     assert set(all_workers(engine).values()) == {"stopped"}
-    assert machine.show("bookbot-web", "Result", "ActiveState") == ["success", "inactive"]
-
-
-def answer(port: int, path: str, token: str | None = None) -> int:
-    """The status of the API's answer; 0 where nobody answers."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/{path}", headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - http, three lines above
-            status: int = response.status
-            return status
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-    except OSError:
-        return 0
+    assert machine.show(WEB, "Result", "ActiveState") == ["success", "inactive"]
 
 
 def test_the_sandbox_lets_every_format_be_exported(machine: Machine, engine: Engine) -> None:
@@ -278,6 +223,37 @@ def test_an_empty_database_is_filled_by_the_unit_for_it(machine: Machine, settin
         machine.run("systemctl", "stop", ONE)
     finally:
         execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_the_key_of_a_model_is_known_to_the_workers_and_to_nobody_else(
+    machine: Machine, engine: Engine, tmp_path: Path
+) -> None:
+    machine.write("/etc/credstore/llm-api-key", KEY)
+    with llm_stub(tmp_path / "record", key=KEY) as stub:
+        asks_it = f"BOOKBOT_LLM=openai_compatible BOOKBOT_LLM_BASE_URL={stub.url} BOOKBOT_LLM_MODEL={MODEL}"
+        drop_in(machine, ONE, f"Environment={asks_it}")
+        with Session(engine) as session:
+            book = create_book(session, "The Salt Ledger", "A brief about salt.", "A style: plain.")
+            job = create_job(job_type="create_foundation", book_id=book.book_id, session=session)
+            session.commit()
+            job_id = job.job_id
+        serve_web_at(machine, free_port())
+        machine.run("systemctl", "start", ONE, WEB)
+        wait_for_state(engine, job_id)
+        assert stub.record("answered"), "it was let in"
+    for unit in (ONE, WEB):
+        environment = machine.run("cat", f"/proc/{machine.main_pid(unit)}/environ")
+        assert KEY not in environment
+        assert KEY not in json.dumps(machine.journal(f"--unit={unit}"))
+        assert KEY not in machine.run("systemctl", "show", unit)
+    assert KEY in machine.run("cat", f"/run/credentials/{ONE}.service/llm-api-key")
+    assert KEY not in machine.run("sh", "-c", f"cat /run/credentials/{WEB}.service/*")
+
+
+@pytest.mark.parametrize("unit", [ONE, WEB])
+def test_systemd_finds_the_units_as_safe_installed_as_in_their_files(machine: Machine, unit: str) -> None:
+    said = machine.run("systemd-analyze", "security", "--no-pager", "--threshold=20", f"{unit}.service")
+    assert "Overall exposure level" in said
 
 
 def test_a_secret_is_in_no_environment_and_no_log(machine: Machine, settings: Settings) -> None:

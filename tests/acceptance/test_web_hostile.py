@@ -20,7 +20,7 @@ CORPUS = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
     "'-alert(1)-'",
-    "{{ 7 * 7 }} {% raw %}",
+    "{{ 7919 * 7907 }} {% raw %}",
     "</textarea></title><svg onload=alert(1)>",
     "javascript:alert(1)",
     "&lt;b&gt; &amp;amp;",
@@ -28,7 +28,9 @@ CORPUS = [
     "a\r\nSet-Cookie: x=1",
     "='cmd'!A1 \U0001f4da العربية",
 ]
-RAW = ("<script>alert", "<img src=x", "<svg onload", "'-alert(1)-'\"", "49 ")
+PRODUCT = str(7919 * 7907)
+"""Of the template in the corpus, were it ever run; no time, count or id on a page is this number by chance."""
+RAW = ("<script>alert", "<img src=x", "<svg onload", "'-alert(1)-'\"", PRODUCT)
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ def test_a_worker_that_alone_is_cut_off_loses_its_jobs_and_changes_nothing_when_
         ended = {name: (job.claim_id, job.completed_at, job.attempt) for name, job in jobs.rows().items()}
         for job_id in jobs.ids:
             eventually(lambda job_id=job_id: database.witness.count("end", job_id) == 2)
+        cut_off.wait_for_event("worker.cannot_work")  # else the rest was quicker than one of its calls gives up
         proxy.passing()
         cut_off.wait_for_event("worker.works_again")
         for job_id in jobs.ids:
@@ -102,6 +103,7 @@ def test_of_two_workers_that_were_cut_off_the_first_one_back_lets_the_other_live
             worker.wait_for_event("worker.started")
         ids = database.add_many(14, "effect", {"until": "go"})
         wait_until_they_wait(database, ids)
+        before = runs(database, ids)  # on a machine that stands still for seconds, a job may have begun twice by now
         for proxy in (early, late):
             proxy.refuse()
             proxy.reset()
@@ -115,8 +117,13 @@ def test_of_two_workers_that_were_cut_off_the_first_one_back_lets_the_other_live
             never(lambda: rescued(fleet), 0.5)
             database.witness.add("go")
             database.wait_until_ended(ids)
-    assert {(database.row(job_id).attempt, database.starts(job_id)) for job_id in ids} == {(1, 1)}
+    assert runs(database, ids) == before
     check(database.engine, ids=ids)
+
+
+def runs(database: Database, job_ids: list[str]) -> dict[str, tuple[int, int]]:
+    """The attempt of each job, and how often it was started."""
+    return {job_id: (database.row(job_id).attempt, database.starts(job_id)) for job_id in job_ids}
 
 
 def silence(database: Database) -> float:

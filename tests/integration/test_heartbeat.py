@@ -59,6 +59,16 @@ def test_a_beat_announces_the_worker_and_moves_its_lease_by_the_database_s_clock
     assert tuple(found) == ("stopped", True)
 
 
+def test_the_first_beat_does_not_say_that_none_has_come(settings: Settings, engine: Engine) -> None:
+    """The worker claims before its second beat; until then the row would call it troubled."""
+    lease = Lease(20)
+    condition = Condition(lease, lambda: None, stuck_after=60)
+    assert condition.trouble() == "no beat has reached the database yet"
+    Heartbeat(engine, description(settings), lease, condition, 60).beat()
+    with engine.connect() as connection:
+        assert connection.execute(select(Worker.state, Worker.trouble)).one() == ("running", None)
+
+
 def test_a_worker_whose_row_was_lost_is_known_again_at_the_next_beat(settings: Settings, engine: Engine) -> None:
     worker = description(settings)
     beat(engine, worker, 20, "running", None)

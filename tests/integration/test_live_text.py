@@ -14,6 +14,7 @@ from bookbot_worker.llm.client import Completion, Listener, Message, Prompt
 from bookbot_worker.telemetry.joblog import DatabaseTime, JobLog
 from bookbot_worker.telemetry.live_text import TEXT_LIMIT, LiveText
 from bookbot_worker.telemetry.log_writer import LogWriter
+from shared.database import read_only
 from shared.models import Job, JobLiveText
 from shared.settings import Settings
 from tests.support.claims import add_worker, claimed
@@ -44,7 +45,8 @@ class AskTwice(BaseJob):
 
 
 def shown(engine: Engine) -> list[tuple[int, int, str]]:
-    with Session(engine) as session:
+    """What is there now. On SQLite it takes no turn as a writer, or the log writer would wait for who looks."""
+    with Session(read_only(engine)) as session:
         return [(one.call, one.cut, one.text) for one in session.scalars(select(JobLiveText))]
 
 

@@ -68,7 +68,7 @@ def test_a_job_over_a_budget_waits_with_that_reason_and_goes_on_when_it_is_raise
     low = with_(settings, **{f"budget_{whose}_usd": 1.5 * CENT})
     with running(processor_for(low, Asks, llm=HttpAuthor(llm.url))):
         job_id = enqueue(engine, Asks, book_id=book_id, props={"words": "one two three"})
-        eventually(lambda: row(engine, job_id).progress_message)
+        eventually(lambda: "over the budget" in str(row(engine, job_id).progress_message))
     assert why(engine, job_id).startswith(f"over the budget of the {whose}: $0.0200 of $0.0150; it is tried again at ")
     job = row(engine, job_id)
     assert (job.state, job.attempt, llm.count("request", "two"), llm.count("request", "three")) == ("waiting", 0, 1, 0)

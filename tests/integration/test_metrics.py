@@ -5,19 +5,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from bookbot_worker import BaseJob, JobProcessor, Retry, Snooze
 from bookbot_worker.llm.client import Message, Prompt
 from bookbot_worker.llm.errors import Kind, failure
+from bookbot_worker.telemetry.database_figures import FigureReader
 from shared.control import cancel_job
 from shared.ids import new_id
 from shared.job_types import RetryPolicy
 from shared.models import Book
 from shared.settings import Settings
+from tests.support.claims import add_worker, claimed
 from tests.support.postgres import free_port
 from tests.support.product import AuthorWith
 from tests.support.running import enqueue, eventually, processor_for, row, running
@@ -196,6 +199,26 @@ def test_the_page_shows_slots_pools_beats_and_the_queue(settings: Settings, engi
     assert figures.get("bookbot_worker_pool_size", pool="jobs") == 1
     assert figures.get("bookbot_worker_pool_connections", pool="heartbeat", state="idle") is not None
     assert "process_resident_memory_bytes" in figures.names
+
+
+def test_the_figures_of_the_database_are_those_of_one_moment(settings: Settings, engine: Engine) -> None:
+    """A job that is claimed between two of the questions is not counted twice."""
+    job_id = enqueue(engine, OnlyReads)
+    reader = FigureReader(settings, "figures")
+
+    def claim_before_running_is_asked(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "oldest_orphan" in statement:
+            claimed(engine, add_worker(engine, lease=60), OnlyReads)
+
+    event.listen(reader.engine, "before_cursor_execute", claim_before_running_is_asked)
+    try:
+        found = [reader.read().figures]
+    finally:
+        reader.close()
+    assert row(engine, job_id).state == "running"
+    assert [(one["queues"]["default"]["ready"], one["queues"]["default"]["running"]) for one in found if one] == [
+        (1, 0)
+    ]
 
 
 def test_a_worker_without_a_health_page_does_not_load_the_library(settings: Settings) -> None:

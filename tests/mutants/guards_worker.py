@@ -92,6 +92,18 @@ BEATING: tuple[Guard, ...] = (
         (HEART, "        if self._condition.is_stuck:\n", "        if self._condition.is_stuck is None:\n"),
     ),
     guard(
+        "beat-does-not-deny-itself",
+        "a worker that has just started would be shown as troubled, and counted as such, until its second beat",
+        HEARTBEAT + "test_the_first_beat_does_not_say_that_none_has_come",
+        (HEART, "condition.trouble_to_tell())", "condition.trouble())"),
+    ),
+    guard(
+        "figures-of-one-moment",
+        "a job claimed between two of the questions would be counted twice",
+        f"{INTEGRATION}test_metrics.py::test_the_figures_of_the_database_are_those_of_one_moment",
+        ("bookbot_worker/telemetry/database_figures.py", '{"isolation_level": "REPEATABLE READ"}', "{}"),
+    ),
+    guard(
         "beat-counts-from-when-it-was-sent",
         "the database may have counted from earlier than its answer arrived",
         HEARTBEAT + "test_a_worker_whose_loop_is_stuck_stops_beating " + LEASES,

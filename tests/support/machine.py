@@ -20,6 +20,9 @@ from tests.support.running import eventually
 HOME = Path("/opt/bookbot")
 """Where the units expect the virtual environment; inside the machine only."""
 
+PACKAGES = ("shared", "bookbot_worker", "bookbot_web")
+BUILT_WITH = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+
 TARGET = """[Unit]
 Requires=sysinit.target dbus.service
 After=sysinit.target dbus.service
@@ -44,10 +47,19 @@ def why_not() -> str | None:
 
 
 def build_environment(folder: Path) -> Path:
-    """A virtual environment of the system's Python with this project in it, for the place it has in a machine."""
+    """A virtual environment of the system's Python with this project in it, for the place it has in a machine.
+
+    It is built from a copy: pip builds in the folder it is given, where another run may build at the same time, and
+    where what an older build has left behind becomes part of the new one.
+    """
     subprocess.run(["/usr/bin/python3", "-m", "venv", folder], check=True, timeout=120)
+    source = folder.parent / "source"
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in BUILT_WITH:
+        shutil.copy(ROOT / name, source / name)
     pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-c", ROOT / "constraints.txt", ROOT], check=True, timeout=600)
+    subprocess.run([*pip, "-c", ROOT / "constraints.txt", source], check=True, timeout=600)
     for script in (folder / "bin").iterdir():
         if script.is_file() and not script.is_symlink() and script.read_bytes().startswith(b"#!"):
             script.write_text(script.read_text().replace(str(folder), str(HOME / "venv")))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from bookbot_worker.jobs.base import BaseJob
 from bookbot_worker.processor import JobProcessor
+from shared.database import read_only
 from shared.enqueue import create_job
 from shared.job_types import AnyProps, JobType, catalogue
 from shared.models import Job, JobLog
@@ -57,14 +58,14 @@ def run_one(settings: Settings, engine: Engine, job_class: type[BaseJob], **valu
 
 
 def row(engine: Engine, job_id: str) -> Job:
-    """The job's row as it is now."""
-    with Session(engine) as session:
+    """The job's row as it is now. Looking again and again keeps no writer of SQLite from its turn."""
+    with Session(read_only(engine)) as session:
         return session.get_one(Job, job_id)
 
 
 def lines(engine: Engine, job_id: str) -> list[str]:
     """The job's log lines, in reading order."""
-    with Session(engine) as session:
+    with Session(read_only(engine)) as session:
         query = session.query(JobLog).filter_by(job_id=job_id).order_by(JobLog.attempt, JobLog.seq)
         return [line.message for line in query]
 

@@ -9,6 +9,7 @@ import pytest
 
 from bookbot_web.__main__ import main as web
 from bookbot_worker.cli.main import main as worker
+from tests.support.commands import parse
 from tests.support.docs import DOCUMENTS, ROOT, blocks
 
 pytestmark = pytest.mark.unit
@@ -33,26 +34,6 @@ def commands() -> list[str]:
 def without_comment(line: str) -> str:
     """The line without a comment, and without where its output goes."""
     return re.split(r"\s#\s|\s\d?>", line)[0]
-
-
-def parse(program: click.Command, name: str, words: list[str]) -> None:
-    """Let click read the words as it would; raises UsageError where a command or an option does not exist."""
-    while isinstance(program, click.Group):
-        context = click.Context(program, info_name=name)
-        options = [word for word in words if word.startswith("-")]
-        if words and words[0] in options:
-            known = {option for param in program.get_params(context) for option in param.opts}
-            assert words[0] in known, f"{name} has no option {words[0]}"
-            words = words[1:]
-            continue
-        if not words or words[0] == "…":
-            return
-        name, words = words[0], words[1:]
-        command = program.get_command(context, name)
-        assert command is not None, f"there is no command {name}"
-        program = command
-    if "…" not in words:
-        program.make_context(name, words)
 
 
 @pytest.mark.parametrize("line", commands())

@@ -26,11 +26,11 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 every_service = pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 
 
-def service(unit: Path = WORKER) -> dict[str, str]:
+def service(unit: Path = WORKER, section: str = "Service") -> dict[str, str]:
     config = configparser.ConfigParser(interpolation=None, strict=False)
     config.optionxform = str  # type: ignore[assignment,method-assign]
     config.read_string(unit.read_text(encoding="utf-8"))
-    return dict(config["Service"])
+    return dict(config[section])
 
 
 def default(name: str) -> float:
@@ -60,6 +60,15 @@ def test_a_wrong_setting_does_not_restart_for_ever(name: str) -> None:
     found = service(FOLDER / f"{name}.service")
     assert int(found["RestartPreventExitStatus"]) == ExitCode.CONFIGURATION
     assert found["Restart"] == "always"
+
+
+@pytest.mark.parametrize("name", ["bookbot-worker@", "bookbot-web"])
+def test_a_database_that_is_away_for_long_is_no_reason_to_give_up(name: str) -> None:
+    """Neither are there too many starts, nor does a unit need that of PostgreSQL to have come up."""
+    found = service(FOLDER / f"{name}.service", "Unit")
+    assert found["StartLimitIntervalSec"] == "0"
+    assert "postgresql.service" in found["After"].split()
+    assert not [key for key, value in found.items() if key in ("Requires", "BindsTo") and "postgresql" in value]
 
 
 def test_the_units_ask_for_the_secrets_that_settings_know() -> None:
