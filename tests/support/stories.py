@@ -46,6 +46,9 @@ NOT_TYPED: dict[tuple[str, str], Elsewhere] = {
     ("README.md", "make test"): Elsewhere("is this run", ".ci/run"),
     ("README.md", "export PYTHONPATH=. BOOKBOT_JOB_TYPES=my_app.job_types BOOKBOT_JOBS=my_app.jobs"): README,
     ("docs/containers.md", "docker build --tag bookbot ."): DOCKER,
+    ("docs/operations.md", "bookbot-worker doctor | grep -v ^ok"): Elsewhere(
+        "needs broken servers", "tests/acceptance/test_cli_doctor_postgres.py"
+    ),
     ("docs/containers.md", "docker compose up --detach"): DOCKER,
     ("docs/deploy-systemd.md", "apt-get install --no-install-recommends python3-venv postgresql"): SYSTEMD,
     ("docs/deploy-systemd.md", "runuser -u postgres -- createuser bookbot"): SYSTEMD,
