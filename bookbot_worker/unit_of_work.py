@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -167,7 +168,8 @@ class UnitOfWork:
     def _end_reading(self, session: Session) -> None:
         """On PostgreSQL, end a transaction by COMMIT, of which is known that it only sent plain queries.
 
-        At a ROLLBACK psycopg forgets all that it has prepared on the connection, for the next jobs too.
+        At a ROLLBACK psycopg forgets all that it has prepared on the connection, for the next jobs too. Where the
+        connection has been lost nothing else has.
         """
-        with self.rule.permitted():
+        with self.rule.permitted(), contextlib.suppress(psycopg.Error):
             session.connection().connection.commit()
