@@ -22,6 +22,9 @@ pytestmark = pytest.mark.faults
 CLAIMS = b"gen_random_uuid()"
 """Only a claim says this."""
 
+LOCKS = b"UPDATE books SET locked_by_job_id"
+"""Only a claim that takes a book says this."""
+
 Start = Callable[[], Worker]
 
 
@@ -86,15 +89,22 @@ def test_a_settle_that_was_rolled_back_is_done_again(
     check(database.engine, ids=[job])
 
 
+def add_jobs(database: Database, job_type: str) -> list[str]:
+    """Those that lock a book are claimed in a transaction, the others by a statement that commits itself."""
+    if job_type == "effect":
+        return database.add_many(3, "effect")
+    return [database.add("book_effect", book_id=database.add_book())]
+
+
+@pytest.mark.parametrize("job_type", ["effect", "book_effect"])
 def test_a_claim_that_was_committed_is_given_back_and_runs_as_the_first_attempt(
-    database: Database, start: Start, proxy: ChaosProxy
+    database: Database, start: Start, proxy: ChaosProxy, job_type: str
 ) -> None:
     """Otherwise these jobs would run for ever under a worker that lives and knows nothing of them."""
     worker = start()
-    book = database.add_book()
-    trap = proxy.drop_commit_ack(only_if=CLAIMS)
+    trap = proxy.drop_commit_ack(only_if=LOCKS if job_type == "book_effect" else CLAIMS)
     with watch(database.engine):
-        ids = [*database.add_many(3, "effect"), database.add("book_effect", book_id=book)]
+        ids = add_jobs(database, job_type)
         trap.wait()
         database.wait_until_ended(ids)
     assert worker.wait_for_event("claim.in_doubt")["jobs"] >= 1
@@ -104,11 +114,14 @@ def test_a_claim_that_was_committed_is_given_back_and_runs_as_the_first_attempt(
     check(database.engine, ids=ids)
 
 
-def test_a_claim_that_was_rolled_back_is_made_again(database: Database, start: Start, proxy: ChaosProxy) -> None:
+@pytest.mark.parametrize("job_type", ["effect", "book_effect"])
+def test_a_claim_that_was_rolled_back_is_made_again(
+    database: Database, start: Start, proxy: ChaosProxy, job_type: str
+) -> None:
     worker = start()
-    trap = proxy.reset_before_commit(only_if=CLAIMS)
+    trap = proxy.reset_before_commit(only_if=LOCKS if job_type == "book_effect" else CLAIMS)
     with watch(database.engine):
-        ids = database.add_many(3, "effect")
+        ids = add_jobs(database, job_type)
         trap.wait()
         database.wait_until_ended(ids)
     assert {(database.row(job_id).state, database.row(job_id).attempt) for job_id in ids} == {("completed", 1)}

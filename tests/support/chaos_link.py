@@ -23,7 +23,10 @@ class Strike(Enum):
 
 
 class Trap:
-    """Set for the next commits, or the next that had said certain words before; their connections are reset."""
+    """Set for the next commits, or the next that had said certain words before; their connections are reset.
+
+    A statement that commits itself counts where it says those words.
+    """
 
     def __init__(self, strike: Strike, times: int, only_if: bytes | None) -> None:
         self._strike = strike
@@ -43,6 +46,8 @@ class Trap:
     def strikes(self, strike: Strike, conversation: protocol.Conversation) -> bool:
         """Whether this is what it was set for; then it counts."""
         if strike is not self._strike or not self._left or not conversation.has_said(self._only_if):
+            return False
+        if conversation.commits_itself and self._only_if is None:
             return False
         self._left -= 1
         if not self._left:
@@ -162,11 +167,15 @@ class Link:
 
     def _look_at_question(self, message: bytes) -> None:
         statement = self._conversation.client_says(message)
-        if protocol.is_commit(statement) and self._weather.strikes(Strike.COMMIT_ASKED, self._conversation):
+        commits = protocol.is_commit(statement) or (statement and self._conversation.commits_itself)
+        if commits and self._weather.strikes(Strike.COMMIT_ASKED, self._conversation):
             raise _Struck
 
     def _look_at_answer(self, message: bytes) -> None:
-        if protocol.acknowledges_commit(message) and self._weather.strikes(Strike.COMMIT_ANSWERED, self._conversation):
+        is_ack = protocol.acknowledges_commit(message) or (
+            protocol.is_ready(message) and self._conversation.commits_itself
+        )
+        if is_ack and self._weather.strikes(Strike.COMMIT_ANSWERED, self._conversation):
             raise _Struck
         self._conversation.server_says(message)
 

@@ -47,6 +47,7 @@ class Conversation:
     def __init__(self) -> None:
         self._prepared: dict[bytes, bytes] = {}
         self._said = bytearray()
+        self._has_begun = False
 
     def client_says(self, message: bytes) -> bytes:
         """Remember a message of the client; returns the statement in it, in capitals, if there is one."""
@@ -63,12 +64,20 @@ class Conversation:
         if kind in b"QPB":
             self._said += statement + body
             del self._said[:-MEMORY]
-        return statement.strip(b" ;\0\n").upper()
+        statement = statement.strip(b" ;\0\n").upper()
+        self._has_begun = self._has_begun or statement.startswith(b"BEGIN")
+        return statement
 
     def server_says(self, message: bytes) -> None:
         """ReadyForQuery outside a transaction: what is said from now on belongs to the next one."""
-        if message == b"Z\0\0\0\x05I":
+        if is_ready(message):
             self._said.clear()
+            self._has_begun = False
+
+    @property
+    def commits_itself(self) -> bool:
+        """Whether what is said stands in no transaction that somebody has begun."""
+        return bool(self._said) and not self._has_begun
 
     def has_said(self, words: bytes | None) -> bool:
         """Whether the words were in this transaction, in a statement or in its parameters."""
@@ -78,6 +87,11 @@ class Conversation:
 def is_commit(statement: bytes) -> bool:
     """Whether a client's statement ends its transaction for good."""
     return statement in (b"COMMIT", b"END")
+
+
+def is_ready(message: bytes) -> bool:
+    """Whether the server says that it is done, and in no transaction."""
+    return message == b"Z\0\0\0\x05I"
 
 
 def acknowledges_commit(message: bytes) -> bool:
