@@ -53,6 +53,16 @@ ENDING_SESSIONS: tuple[Guard, ...] = (
         ),
     ),
     guard(
+        "beat-sees-the-silent",
+        "one that stands still while it claims runs nothing, and keeps rows",
+        f"{INTEGRATION}test_heartbeat.py::test_the_answer_says_whether_another_worker_may_be_dead",
+        (
+            WORKERS,
+            "or_(runs, select(1).where(other.worker_id != worker_id, _is_silent(other)).exists())",
+            "or_(runs, runs)",
+        ),
+    ),
+    guard(
         "silent-not-living",
         "who beats is alive",
         RESCUE + "test_silent_is_who_has_not_stopped_and_does_not_beat",

@@ -159,6 +159,24 @@ SETTLING: tuple[Guard, ...] = (
         (UNIT, "            if self._has_sent_writes(session):\n", "            if False:\n"),
     ),
     guard(
+        "reading-ends-by-commit-only-if-known",
+        "what went to the driver past us may be a notice, which a COMMIT would send",
+        f"{INTEGRATION}test_only_reading.py::test_a_notice_sent_past_us_is_never_heard",
+        (UNIT, "            if is_all_known:\n", "            if True:\n"),
+    ),
+    guard(
+        "reading-stays-prepared",
+        "at a ROLLBACK the driver forgets what it has prepared, and the server plans it anew for every job",
+        f"{INTEGRATION}test_only_reading.py::test_what_jobs_have_only_read_stays_prepared_for_the_next",
+        (UNIT, "            session.connection().connection.commit()\n", "            session.connection()\n"),
+    ),
+    guard(
+        "claim-compiles-nothing",
+        "a plan that is compiled at every claim takes 76 ms beside a million finished jobs",
+        f"{INTEGRATION}test_pooler.py::test_a_claim_through_a_pooler_has_no_plan_compiled",
+        ("bookbot_worker/queue/claim.py", "        compile_nothing(connection)\n", ""),
+    ),
+    guard(
         "only-plain-queries-are-grouped",
         "a query may have called a function that notifies, or locked a row, which leaves no trace that could be asked for",
         f"{INTEGRATION}test_only_reading.py::test_what_counts_as_work",
