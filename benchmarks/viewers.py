@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -147,13 +148,14 @@ def _server(url: str) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     environment = os.environ | {"DATABASE_URL": url, "BOOKBOT_WEB_STREAMS": "5000"}
     quiet = subprocess.DEVNULL
     with subprocess.Popen(words, env=environment, stdout=quiet, stderr=quiet) as process:
+        pause = threading.Event()
         try:
             for _ in range(300):
                 try:
                     urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=10).close()
                     break
                 except OSError:
-                    time.sleep(0.1)
+                    pause.wait(0.1)
             yield port, process
         finally:
             process.kill()

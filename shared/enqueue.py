@@ -192,7 +192,7 @@ def _insert_unique(session: Session, row: dict[str, Any]) -> Job:
     dialect = postgresql if is_postgresql(session.connection()) else sqlite
     statement = dialect.insert(Job).values(**row)
     statement = statement.on_conflict_do_nothing(index_elements=[Job.unique_key], index_where=_IS_ACTIVE)
-    holder = select(Job).where(Job.unique_key == row["unique_key"], Job.state.in_(["waiting", "running"]))
+    holder = select(Job).where(Job.unique_key == row["unique_key"], _IS_ACTIVE)
     while True:
         if session.execute(statement.returning(Job.job_id)).scalar_one_or_none():
             return session.get_one(Job, row["job_id"])

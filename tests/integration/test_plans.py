@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from bookbot_worker.orphans import Holder, Sign
 from bookbot_worker.outcomes import Completed, Failed
+from bookbot_worker.queue.backlog import anything_left
 from bookbot_worker.queue.cancel import asked_to_stop
 from bookbot_worker.queue.candidates import Claimant
 from bookbot_worker.queue.claim import claim
@@ -66,6 +67,7 @@ ACTS: dict[str, Callable[[Engine], Any]] = {
     "settle": settle,
     "cancel look-up": lambda engine: asked_to_stop(engine, OURS.worker_id),
     "rescue": rescue_ours,
+    "what is left": lambda engine: anything_left(engine, OURS),
 }
 
 
